@@ -1,0 +1,91 @@
+import BPFRuntime
+import DataPlaneABI
+package import NetworkTypes
+
+/// One counter of packets; every packet falls under exactly one.
+package struct Counter: Hashable, Sendable {
+    /// What became of the packets.
+    package enum Kind: String, Sendable {
+        /// Left to the kernel, unchanged.
+        case pass
+        /// Sent to a real server.
+        case forward
+        /// Answered.
+        case reply
+        case drop
+    }
+
+    package let name: String
+    package let kind: Kind
+    package let text: String
+    /// Whether a healthy network shows it.
+    package let isExpected: Bool
+    package let packets: UInt64
+}
+
+extension DataPlane {
+    /// All counters, in the order of the catalogue.
+    package func counters() throws -> [Counter] {
+        try (0..<UInt32(RIPTIDE_COUNTER_COUNT.rawValue)).map { number in
+            let row = riptide_counter_description(number)!.pointee
+            let name = String(cString: row.name)
+            return Counter(
+                name: name, kind: Counter.Kind(rawValue: String(name.prefix { $0 != "." }))!,
+                text: String(cString: row.text), isExpected: row.expected != 0,
+                packets: try maps.counters.values(at: Int(number)).reduce(0, &+))
+        }
+    }
+}
+
+/// What a real server carries and has carried.
+package struct ServerStatistics: Hashable, Sendable {
+    /// Open flows.
+    package var established: Int = 0
+    /// Connections that have sent one packet.
+    package var halfOpen: Int = 0
+    /// Since the server was added:
+    package var connections: UInt64 = 0
+    package var packets: UInt64 = 0
+    /// Of IP packets, without their frames.
+    package var bytes: UInt64 = 0
+    /// The neighbour's address; `nil` if it is not known.
+    package var mac: MACAddress?
+    package var interface: UInt32?
+}
+
+/// What a service's servers carry, by name, and what it has refused.
+package struct ServiceStatistics: Hashable, Sendable {
+    package var servers: [String: ServerStatistics] = [:]
+    /// Connections for which no real server was to be had.
+    package var refused: UInt64 = 0
+}
+
+extension DataPlane {
+    /// The statistics of all services by name; or of one.
+    package func statistics(service only: String? = nil) throws -> [String: ServiceStatistics] {
+        var result: [String: ServiceStatistics] = [:]
+        for (number, name) in tables.identities.serviceNames where only == nil || only == name {
+            result[name] = ServiceStatistics(
+                refused: try maps.serviceTraffic.values(at: Int(number)).reduce(0) { $0 &+ $1.refused })
+        }
+        for (number, key) in tables.identities.serverKeys {
+            guard let service = tables.identities.serviceNames[key.service], result[service] != nil else { continue }
+            let load = maps.serverLoads[Int(number)]
+            var statistics = ServerStatistics(
+                established: max(0, Int(Int64(bitPattern: load.established))),
+                halfOpen: max(0, Int(Int64(bitPattern: load.half_open))))
+            for cpu in try maps.serverTraffic.values(at: Int(number)) {
+                statistics.connections &+= cpu.connections
+                statistics.packets &+= cpu.packets
+                statistics.bytes &+= cpu.bytes
+            }
+            let entry = maps.realServers[Int(number)]
+            if entry.interface != 0 {
+                statistics.mac = MACAddress(entry.mac)
+                statistics.interface = entry.interface
+            }
+            result[service]!.servers[key.name] = statistics
+        }
+        return result
+    }
+}

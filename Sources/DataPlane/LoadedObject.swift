@@ -1,0 +1,68 @@
+import BPFRuntime
+import DataPlaneABI
+
+/// The maps and programs of one load of the object, with their types.
+final class LoadedObject {
+    let flows: Map<flow_key, flow>
+    let persistence: Map<persistence_key, persistence>
+    let vips: Map<vip_key, vip>
+    let services: Map<UInt32, service>
+    let interfaces: Map<UInt32, interface>
+    let portRanges: MappedArray<port_range>
+    let slots: MappedArray<slots>
+    let realServers: MappedArray<real_server>
+    let serverLoads: MappedArray<server_load>
+    let recount: MappedArray<UInt64>
+    let node: MappedArray<node>
+    let serverTraffic: PerCPUArray<server_traffic>
+    let serviceTraffic: PerCPUArray<service_traffic>
+    let counters: PerCPUArray<UInt64>
+    let program: Program
+    let sweep: Program
+    let clock: Program
+    let capacity: Capacity
+
+    init(_ object: borrowing BPFObject, capacity: Capacity) throws {
+        func mapped<Element: BitwiseCopyable>(_ name: String, _: Element.Type) throws -> MappedArray<Element> {
+            let map: Map<UInt32, Element> = try object.map(name)
+            return try map.mapped()
+        }
+        flows = try object.map("flows")
+        persistence = try object.map("persistence")
+        vips = try object.map("vips")
+        services = try object.map("services")
+        interfaces = try object.map("interfaces")
+        portRanges = try mapped("port_ranges", port_range.self)
+        slots = try mapped("slots", DataPlaneABI.slots.self)
+        realServers = try mapped("real_servers", real_server.self)
+        serverLoads = try mapped("server_loads", server_load.self)
+        recount = try mapped("recount", UInt64.self)
+        node = try mapped("node", DataPlaneABI.node.self)
+        serverTraffic = try PerCPUArray(object.anyMap("server_traffic"), name: "server_traffic")
+        serviceTraffic = try PerCPUArray(object.anyMap("service_traffic"), name: "service_traffic")
+        counters = try PerCPUArray(object.anyMap("counters"), name: "counters")
+        program = try object.program("riptide")
+        sweep = try object.program("sweep")
+        clock = try object.program("clock")
+        self.capacity = capacity
+    }
+}
+
+extension MappedArray {
+    /// Stores the words in which `value` differs from the element, each by one store that the data plane sees whole. Answers
+    /// whether there were any.
+    func store(_ value: Element, at index: Int) -> Bool {
+        precondition((0..<count).contains(index) && MemoryLayout<Element>.stride % 8 == 0)
+        return withUnsafeBytes(of: value) { fresh in
+            let element = UnsafeMutableRawPointer(base + index)
+            var changed = false
+            for offset in stride(from: 0, to: MemoryLayout<Element>.stride, by: 8) {
+                let word = fresh.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                guard element.load(fromByteOffset: offset, as: UInt64.self) != word else { continue }
+                element.storeBytes(of: word, toByteOffset: offset, as: UInt64.self)
+                changed = true
+            }
+            return changed
+        }
+    }
+}

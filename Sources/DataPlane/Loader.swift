@@ -1,0 +1,114 @@
+import BPFRuntime
+import DataPlaneABI
+import FoundationEssentials
+import Glibc
+import LoadBalancing
+
+/// Loads the object over what is pinned: maps that are there are used on, maps of another size are copied, and the program
+/// takes the place of the one that runs, so that nothing is forgotten and no packet meets an empty table.
+struct Loader {
+    let pins: PinDirectory
+
+    /// Loads, pins, and puts the program in place on every pinned link.
+    func load(capacity: Capacity, settings: DataPathSettings, hz: Int) throws -> LoadedObject {
+        try pins.create()
+        let object = try Self.open()
+        try object.setConstant(Self.settings(settings, capacity: capacity, hz: hz), section: ".rodata.settings")
+
+        var replaced: [String] = []
+        for name in object.mapNames {
+            let size = try capacity.sizes[name] ?? object.capacity(of: name)
+            try object.setCapacity(size, of: name)
+            if let existing = try AnyMap.pinned(at: pins.map(name)) {
+                if existing.information.capacity == size {
+                    try object.reuse(existing, as: name)
+                } else {
+                    replaced.append(name)
+                }
+            }
+        }
+        try object.load()
+        for name in replaced { try copy(name, of: object, keeping: false) }
+        let loaded = try LoadedObject(object, capacity: capacity)
+        try replaceProgram(with: loaded.program)
+        // Entries that came while the first copy ran; those that have changed since are newer in the new map.
+        for name in replaced where ["flows", "persistence"].contains(name) { try copy(name, of: object, keeping: true) }
+        for name in object.mapNames { try object.anyMap(name).pin(at: pins.map(name)) }
+        return loaded
+    }
+
+    private func copy(_ name: String, of object: borrowing BPFObject, keeping: Bool) throws {
+        guard let existing = try AnyMap.pinned(at: pins.map(name)) else { return }
+        try existing.copy(into: object.anyMap(name), keeping: keeping)
+    }
+
+    private func replaceProgram(with program: borrowing Program) throws {
+        for name in pins.names(in: pins.links) {
+            let path = "\(pins.links)/\(name)"
+            guard let link = try XDPLink.pinned(at: path) else { continue }
+            // The link of a device that is gone can only be removed.
+            if link.interface == 0 {
+                unlink(path)
+            } else {
+                try link.replaceProgram(with: program)
+            }
+        }
+    }
+
+    /// What the maps that are pinned now are sized for; `nil` if there are none.
+    func pinnedCapacity(default fallback: Capacity) throws -> Capacity? {
+        func size(_ name: String) throws -> Int? {
+            guard let map = try AnyMap.pinned(at: pins.map(name)) else { return nil }
+            return map.information.capacity
+        }
+        guard let servers = try size("real_servers"), let slots = try size("slots") else { return nil }
+        var capacity = fallback
+        capacity.servers = servers
+        capacity.slotElements = slots
+        return capacity
+    }
+
+    static func open() throws -> BPFObject {
+        let text = embeddedObject.withUTF8Buffer { String(decoding: $0, as: UTF8.self) }
+        guard let bytes = Data(base64Encoded: text) else {
+            throw DataPlaneError("read the embedded BPF object", detail: "it is damaged; build again")
+        }
+        return try BPFObject(bytes: Array(bytes), name: "riptide")
+    }
+
+    private static func settings(_ settings: DataPathSettings, capacity: Capacity, hz: Int) -> DataPlaneABI.settings {
+        func jiffies(_ duration: Duration) -> UInt64 {
+            let (seconds, attoseconds) = duration.components
+            return UInt64(seconds) * UInt64(hz) + UInt64(attoseconds) / (1_000_000_000_000_000_000 / UInt64(hz))
+        }
+        // About a second: a power of two of jiffies.
+        let second = UInt32(Int.bitWidth - 1 - hz.leadingZeroBitCount)
+        func notes(_ duration: Duration) -> UInt32 {
+            UInt32(max(1, min(0x7fff, jiffies(duration) >> UInt64(second))))
+        }
+        return DataPlaneABI.settings(
+            established_timeout: jiffies(settings.timeouts.tcpEstablished),
+            closing_timeout: jiffies(settings.timeouts.tcpFin),
+            udp_timeout: jiffies(settings.timeouts.udp),
+            schedule_seed: 0x5249_5054_4944_4501,
+            half_open_seed: BootSeed.value,
+            hz: UInt32(hz),
+            half_open_mask: UInt32(capacity.halfOpen - 1),
+            half_open_shift: second,
+            half_open_lifetime: notes(settings.timeouts.tcpSyn),
+            half_open_hold: notes(min(.seconds(3), settings.timeouts.tcpSyn)),
+            refresh_shift: second)
+    }
+}
+
+/// A number that outsiders do not know and that stays the same until the machine starts again, so that a new program reads the
+/// notes of the old one.
+enum BootSeed {
+    static let value: UInt64 = {
+        guard let file = fopen("/proc/sys/kernel/random/boot_id", "r") else { return 0x9e37_79b9_7f4a_7c15 }
+        defer { fclose(file) }
+        var text = [UInt8](repeating: 0, count: 64)
+        let count = fread(&text, 1, text.count, file)
+        return text[..<count].reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }()
+}

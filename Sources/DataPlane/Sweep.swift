@@ -1,0 +1,60 @@
+import BPFRuntime
+import DataPlaneABI
+
+/// What a sweep found: how full the tables are.
+package struct SweepReport: Hashable, Sendable {
+    package let flows: Int
+    package let expiredFlows: Int
+    package let persistence: Int
+    package let expiredPersistence: Int
+}
+
+/// The size of a table, and what the kernel charges for it.
+package struct TableSize: Hashable, Sendable {
+    package let capacity: Int
+    package let memoryBytes: Int
+}
+
+extension DataPlane {
+    /// Deletes what has expired and corrects the servers' connection counts. To be run every few seconds: a flow that the full
+    /// table evicted is only then taken out of its server's count.
+    package func sweep() throws -> SweepReport {
+        let numbers = tables.identities.serverKeys.keys.map(Int.init)
+        for number in numbers { maps.recount[number] = 0 }
+        let before = try numbers.map { (maps.serverLoads[$0].established, try begun($0)) }
+        var found = DataPlaneABI.sweep()
+        try maps.sweep.call(&found)
+        for (number, (established, connections)) in zip(numbers, before) {
+            try correct(number, establishedBefore: established, begunBefore: connections)
+        }
+        return SweepReport(
+            flows: Int(found.flows), expiredFlows: Int(found.flows_expired), persistence: Int(found.persistence),
+            expiredPersistence: Int(found.persistence_expired))
+    }
+
+    private func begun(_ number: Int) throws -> UInt64 {
+        try maps.serverTraffic.values(at: number).reduce(0) { $0 &+ $1.connections }
+    }
+
+    /// The recount saw some of the flows that came and went while it ran, and missed others: only a difference that they cannot
+    /// explain is an error of the running count.
+    private func correct(_ number: Int, establishedBefore before: UInt64, begunBefore: UInt64) throws {
+        let after = maps.serverLoads[number].established
+        let counted = maps.recount[number]
+        guard counted != after else { return }
+        let came = Int64(bitPattern: try begun(number) &- begunBefore)
+        let went = came - Int64(bitPattern: after &- before)
+        let difference = Int64(bitPattern: counted &- after)
+        if abs(difference) > came + max(0, went) {
+            riptide_atomic_add(&maps.serverLoads.base[number].established, difference)
+        }
+    }
+
+    package var flowTable: TableSize {
+        TableSize(capacity: maps.flows.capacity, memoryBytes: maps.flows.raw.memory())
+    }
+
+    package var persistenceTable: TableSize {
+        TableSize(capacity: maps.persistence.capacity, memoryBytes: maps.persistence.raw.memory())
+    }
+}

@@ -1,0 +1,120 @@
+/// Frames that Linux 6.18 sent over a veth pair without checksum offload, written down by tcpdump: between 10.77.0.1 and
+/// 10.77.0.2, 2001:db8:77::1 and ::2, from 02:00:00:00:00:01 and :02.
+enum Captured {
+    static let arpRequest = octets(
+        """
+        ffffffffffff020000000001080600010800060400010200000000010a4d00010000000000000a4d0002
+        """)
+
+    static let arpReply = octets(
+        """
+        020000000001020000000002080600010800060400020200000000020a4d00020200000000010a4d0001
+        """)
+
+    static let echoRequest = octets(
+        """
+        020000000002020000000001080045000021ed1f4000400139200a4d00010a4d00020800ada7445300010001020304
+        """)
+
+    static let neighbourSolicitation = octets(
+        """
+        3333ff00000202000000000186dd6000000000203aff20010db8007700000000000000000001ff0200000000000000000001
+        ff00000287001b390000000020010db80077000000000000000000020101020000000001
+        """)
+
+    static let neighbourAdvertisement = octets(
+        """
+        02000000000102000000000286dd6000000000203aff20010db800770000000000000000000220010db80077000000000000
+        000000018800890c6000000020010db80077000000000000000000020201020000000002
+        """)
+
+    static let echoRequest6 = octets(
+        """
+        02000000000202000000000186dd600b0523000d3a4020010db800770000000000000000000120010db80077000000000000
+        000000028000d8fb445400010001020304
+        """)
+
+    static let syn = octets(
+        """
+        02000000000202000000000108004500003c220640004006041a0a4d00010a4d0002a2941f90da192da200000000a002faf0
+        13ac0000020405b40402080add987d4a000000000103030a
+        """)
+
+    static let push = octets(
+        """
+        02000000000202000000000108004500003a220840004006041a0a4d00010a4d0002a2941f90da192da36de92d428018003f
+        a17d00000101080add987d4abad801b168656c6c6f0a
+        """)
+
+    static let syn6 = octets(
+        """
+        02000000000202000000000186dd60022d1a0028064020010db800770000000000000000000120010db80077000000000000
+        0000000281a01f903c10655d00000000a002fd207b150000020405a00402080a9a4d968c000000000103030a
+        """)
+
+    static let push6 = octets(
+        """
+        02000000000202000000000186dd60022d1a0026064020010db800770000000000000000000120010db80077000000000000
+        0000000281a01f903c10655ebed0483080180040cf4c00000101080a9a4d968cd0e5b179776f726c640a
+        """)
+
+    static let udp = octets(
+        """
+        02000000000202000000000108004500002042cb40004011e3650a4d00010a4d0002d3e10009000c43e06f64640a
+        """)
+
+    static let unreachable = octets(
+        """
+        020000000001020000000002080045c0003cd614000040018f500a4d00020a4d0001030311b7000000004500002042cb4000
+        4011e3650a4d00010a4d0002d3e10009000c43e06f64640a
+        """)
+
+    static let udp6 = octets(
+        """
+        02000000000202000000000186dd6004a903000c114020010db800770000000000000000000120010db80077000000000000
+        00000002846b0009000c338b7369780a
+        """)
+
+    static let unreachable6 = octets(
+        """
+        02000000000102000000000286dd60077e42003c3a4020010db800770000000000000000000220010db80077000000000000
+        00000001010487eb000000006004a903000c114020010db800770000000000000000000120010db800770000000000000000
+        0002846b0009000c338b7369780a
+        """)
+
+    static let lastFragment = octets(
+        """
+        0200000000020200000000010800450000445e380172401106630a4d00010a4d000278787878787878787878787878787878
+        7878787878787878787878787878787878787878787878787878787878787878
+        """)
+
+    static let recordRoute = octets(
+        """
+        02000000000202000000000108004f000048ed7340004001fc470a4d00010a4d0002010727080a4d00010000000000000000
+        0000000000000000000000000000000000000000000000000800b1954465000100010203
+        """)
+
+    static let whole: [(name: String, bytes: [UInt8])] = [
+        ("arpRequest", arpRequest),
+        ("arpReply", arpReply),
+        ("echoRequest", echoRequest),
+        ("neighbourSolicitation", neighbourSolicitation),
+        ("neighbourAdvertisement", neighbourAdvertisement),
+        ("echoRequest6", echoRequest6),
+        ("syn", syn),
+        ("push", push),
+        ("syn6", syn6),
+        ("push6", push6),
+        ("udp", udp),
+        ("unreachable", unreachable),
+        ("udp6", udp6),
+        ("unreachable6", unreachable6),
+        ("recordRoute", recordRoute),
+    ]
+}
+
+/// The octets that pairs of hexadecimal digits stand for; line ends and blanks do not count.
+func octets(_ digits: String) -> [UInt8] {
+    let values = digits.compactMap(\.hexDigitValue)
+    return stride(from: 0, to: values.count - 1, by: 2).map { UInt8(values[$0] << 4 | values[$0 + 1]) }
+}

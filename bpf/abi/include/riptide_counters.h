@@ -1,0 +1,54 @@
+/*
+ * The catalogue of counters. Every packet that the data plane sees falls under exactly one of them; the drops among them are
+ * the reasons for which Riptide drops. `expected` says whether a healthy network shows it.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+/* X(NAME, "name", expected, "what it means") */
+#define RIPTIDE_COUNTERS(X)                                                                                                \
+	X(PASS_NOT_IP, "pass.not-ip", 1, "neither IPv4, IPv6 nor ARP: left to the kernel")                                 \
+	X(PASS_NEIGHBOUR, "pass.neighbour", 1, "ARP or neighbour discovery that does not ask for a VIP")                   \
+	X(PASS_UNPARSED, "pass.unparsed", 1, "headers cut short or too many, not known to be for a VIP")                   \
+	X(PASS_NOT_VIP, "pass.not-vip", 1, "the destination is not a VIP")                                                 \
+	X(PASS_PORT, "pass.port", 1, "for a VIP, but no service has this port: left to the kernel")                        \
+	X(PASS_PROTOCOL, "pass.protocol", 1, "for a VIP, but neither TCP nor UDP: left to the kernel (ping, for one)")     \
+	X(PASS_OTHER_HOST, "pass.other-host", 1, "for a service, but the frame was addressed to another machine")          \
+	X(FORWARD_FLOW, "forward.flow", 1, "of an established flow")                                                       \
+	X(FORWARD_NEW, "forward.new", 1, "began a connection, or repeated its beginning")                                  \
+	X(FORWARD_CONFIRMED, "forward.confirmed", 1, "the second of a connection: its flow is remembered from here on")    \
+	X(FORWARD_STRAY, "forward.stray", 1, "TCP without SYN and of no known flow: sent where the client or the hash says") \
+	X(REPLY_ARP, "reply.arp", 1, "ARP request for a VIP, answered")                                                    \
+	X(REPLY_ND, "reply.nd", 1, "neighbour solicitation for a VIP, answered")                                           \
+	X(DROP_NOT_ACTIVE, "drop.not-active", 1, "asked for a VIP while another node owns it")                             \
+	X(DROP_MALFORMED, "drop.malformed", 0, "for a VIP, but its headers are cut short or contradict themselves")        \
+	X(DROP_FRAGMENT, "drop.fragment", 0, "a fragment for a VIP: this version does not follow fragments")               \
+	X(DROP_NO_SERVER, "drop.no-server", 0, "no real server of the service takes connections")                          \
+	X(DROP_NO_NEIGHBOUR, "drop.no-neighbour", 0, "the real server's MAC address is not known (yet)")                   \
+	X(DROP_TABLE_CHANGING, "drop.table-changing", 0, "the service changed twice while the packet was being scheduled") \
+	X(DROP_NO_ROOM, "drop.no-room", 0, "the driver gave no room to write an answer")
+
+enum riptide_counter {
+#define RIPTIDE_COUNTER_NUMBER(NAME, name, expected, text) RIPTIDE_##NAME,
+	RIPTIDE_COUNTERS(RIPTIDE_COUNTER_NUMBER)
+#undef RIPTIDE_COUNTER_NUMBER
+		RIPTIDE_COUNTER_COUNT,
+};
+
+struct riptide_counter_description {
+	const char *name;
+	const char *text;
+	__u64 expected;
+};
+
+#ifndef __bpf__
+/* The description of a counter; a null pointer beyond the last. */
+const struct riptide_counter_description *riptide_counter_description(__u32 number);
+
+/* Adds to a number that the data plane changes at the same time. */
+static inline void riptide_atomic_add(__u64 *number, __s64 amount)
+{
+	__atomic_fetch_add(number, (__u64)amount, __ATOMIC_RELAXED);
+}
+#endif

@@ -1,0 +1,166 @@
+/* A packet of no known flow: is it a service's, and which server gets it? */
+#pragma once
+
+#include "flow.h"
+#include "half_open.h"
+#include "schedule.h"
+#include "service.h"
+
+/* The server if it belongs to the service and takes packets of clients that it knows already. */
+static __always_inline struct real_server *server_of(__u32 number, __u32 service)
+{
+	struct real_server *server = bpf_map_lookup_elem(&real_servers, &number);
+
+	if (!number || !server || !server->generation || server->service != service)
+		return NULL;
+	return server->state == RIPTIDE_SERVER_HALT ? NULL : server;
+}
+
+/* What is known of the connection that the packet belongs to or begins. */
+struct connection {
+	__u32 service_number;
+	__u32 server;
+	struct service *service;
+	struct real_server *real;
+	struct persistence_key client;
+	struct note flow_note;
+	struct note client_note;
+	__u64 flow_hash;
+	__u64 client_hash;
+};
+
+/* A server that the connection or its client has already. */
+static __always_inline void recall(const struct packet *p, struct connection *c)
+{
+	struct persistence *entry;
+
+	c->server = c->flow_note.server;
+	c->real = server_of(c->server, c->service_number);
+	if (c->real || !c->service->persistence_timeout)
+		return;
+	entry = bpf_map_lookup_elem(&persistence, &c->client);
+	if (entry && !persistence_expired(entry, c->service, p->now)) {
+		c->server = entry->server;
+		c->real = server_of(c->server, c->service_number);
+		if (c->real && c->real->generation == entry->generation) {
+			if (c->real->state == RIPTIDE_SERVER_ONLINE)
+				WORD64(&entry->seen) = p->now;
+			return;
+		}
+	}
+	c->server = c->client_note.server;
+	c->real = server_of(c->server, c->service_number);
+}
+
+/* A server for a connection of which nothing is known. */
+static __always_inline void choose(const struct packet *p, struct connection *c, int begins)
+{
+	int persistent = c->service->persistence_timeout != 0;
+	const struct note *memory = persistent ? &c->client_note : &c->flow_note;
+	__u64 hash = persistent ? c->client_hash : c->flow_hash;
+
+	if (begins && memory->place)
+		c->server = schedule(c->service, c->service_number, c->flow_hash, c->client_hash);
+	else
+		c->server = schedule_by_hash(c->service, hash);
+	c->real = server_of(c->server, c->service_number);
+}
+
+static __always_inline void remember_client(const struct packet *p, const struct connection *c)
+{
+	struct persistence entry = {.seen = p->now, .server = c->server, .generation = c->real->generation};
+	struct persistence *known = bpf_map_lookup_elem(&persistence, &c->client);
+
+	if (known && known->server == c->server && known->generation == c->real->generation)
+		return;
+	bpf_map_update_elem(&persistence, &c->client, &entry, BPF_ANY);
+}
+
+static __always_inline __u32 refuse(const struct connection *c)
+{
+	struct service_traffic *traffic = bpf_map_lookup_elem(&service_traffic, &c->service_number);
+
+	if (c->service->table_size)
+		return RIPTIDE_DROP_TABLE_CHANGING;
+	if (traffic)
+		traffic->refused += 1;
+	return RIPTIDE_DROP_NO_SERVER;
+}
+
+static __always_inline __u32 begin_connection(struct packet *p, struct connection *c)
+{
+	int tcp = p->key.protocol == IPPROTO_TCP;
+	int begins = !tcp || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	int persistent = c->service->persistence_timeout != 0;
+	__u32 verdict;
+
+	c->flow_hash = hash_flow(&p->key);
+	persistence_client(p, c->service, c->client.client);
+	c->client_hash = hash_address(c->client.client, settings.schedule_seed);
+	c->flow_note = half_open_find(mix(c->flow_hash ^ settings.half_open_seed), NOTE_FLOW, p->now);
+	if (persistent)
+		c->client_note = half_open_find(
+			mix(c->client_hash ^ settings.half_open_seed ^ (__u64)c->service_number << 32), NOTE_CLIENT, p->now);
+
+	recall(p, c);
+	if (!c->real)
+		choose(p, c, begins);
+	if (!c->real)
+		return refuse(c);
+
+	if (tcp && !begins)
+		verdict = c->flow_note.server ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_STRAY;
+	else
+		verdict = !tcp && c->flow_note.server ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_NEW;
+	verdict = emit_dr(p, c->real, verdict);
+
+	switch (verdict) {
+	case RIPTIDE_FORWARD_CONFIRMED:
+		flow_begin(p, c->service_number, c->server, c->real->generation);
+		half_open_clear(&c->flow_note);
+		if (persistent)
+			remember_client(p, c);
+		count_traffic(p, c->server, tcp);
+		break;
+	case RIPTIDE_FORWARD_NEW:
+		if (persistent && !tcp && c->client_note.server)
+			remember_client(p, c);
+		/* fall through */
+	case RIPTIDE_FORWARD_STRAY:
+		if (persistent && c->client_note.place)
+			half_open_write(&c->client_note, c->server, p->now);
+		if (c->flow_note.place)
+			half_open_write(&c->flow_note, c->server, p->now);
+		count_traffic(p, c->server, !tcp);
+		break;
+	}
+	return verdict;
+}
+
+static __noinline __u32 connect(struct packet *p)
+{
+	struct ethernet_header *ethernet = packet_begin(p);
+	struct connection c __attribute__((aligned(8))) = {};
+	struct flow *stale;
+	struct vip *vip = find_vip(p->key.destination);
+
+	if (!vip)
+		return RIPTIDE_PASS_NOT_VIP;
+	c.service_number = find_service(vip, p->key.protocol, bpf_ntohs(p->key.destination_port));
+	if (!c.service_number)
+		return RIPTIDE_PASS_PORT;
+	if ((void *)(ethernet + 1) > packet_end(p) || !addressed_to_us(p, ethernet->destination))
+		return RIPTIDE_PASS_OTHER_HOST;
+	c.service = bpf_map_lookup_elem(&services, &c.service_number);
+	if (!c.service)
+		return RIPTIDE_DROP_TABLE_CHANGING;
+
+	/* A flow that no longer holds makes way for its successor. */
+	stale = bpf_map_lookup_elem(&flows, &p->key);
+	if (stale) {
+		flow_end(stale, stale->state == RIPTIDE_FLOW_UDP ? RIPTIDE_FLOW_UDP : RIPTIDE_FLOW_ESTABLISHED);
+		bpf_map_delete_elem(&flows, &p->key);
+	}
+	c.client.service = c.service_number;
+	return begin_connection(p, &c);
+}

@@ -1,0 +1,50 @@
+/* Direct routing: the frame goes on to the real server's MAC address, and nothing else of it changes. */
+#pragma once
+
+#include "parse.h"
+
+/* Whether the frame was addressed to this machine: one that a switch floods to us is another's to forward. */
+static __always_inline int addressed_to_us(const struct packet *p, const void *destination)
+{
+	__u32 index = p->xdp->ingress_ifindex;
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &index);
+
+	return interface && same_mac(destination, interface->mac);
+}
+
+/*
+ * Sends the packet on as one of `verdict`, or says why not. Where it leaves by the interface it came in by, the server's
+ * source MAC is that interface's own, which saves a look-up.
+ */
+static __always_inline __u32 emit_dr(struct packet *p, const struct real_server *server, __u32 verdict)
+{
+	struct ethernet_header *ethernet = packet_begin(p);
+
+	if ((void *)(ethernet + 1) > packet_end(p))
+		return RIPTIDE_PASS_UNPARSED;
+	if (server->interface == p->xdp->ingress_ifindex) {
+		if (!same_mac(ethernet->destination, server->source_mac))
+			return RIPTIDE_PASS_OTHER_HOST;
+		p->action = XDP_TX;
+	} else {
+		if (!addressed_to_us(p, ethernet->destination))
+			return RIPTIDE_PASS_OTHER_HOST;
+		if (!server->interface)
+			return RIPTIDE_DROP_NO_NEIGHBOUR;
+		p->action = bpf_redirect(server->interface, 0);
+	}
+	copy_mac(ethernet->destination, server->mac);
+	copy_mac(ethernet->source, server->source_mac);
+	return verdict;
+}
+
+static __always_inline void count_traffic(const struct packet *p, __u32 server, __u64 connections)
+{
+	struct server_traffic *traffic = bpf_map_lookup_elem(&server_traffic, &server);
+
+	if (!traffic)
+		return;
+	traffic->packets += 1;
+	traffic->bytes += p->length;
+	traffic->connections += connections;
+}

@@ -1,0 +1,65 @@
+/* The packet in hand: one struct that every stage reads and that the stages fill in turn. */
+#pragma once
+
+#include "maps.h"
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* Only names what is meant: the compiler must store or load the whole word at once. */
+#define WORD64(pointer) (*(volatile __u64 *)(pointer))
+#define WORD32(pointer) (*(volatile __u32 *)(pointer))
+
+struct packet {
+	struct xdp_md *xdp;
+	__u64 now;           /* jiffies */
+	struct flow_key key; /* set as far as the headers could be read */
+	__u32 l3;            /* offset of the IP header or of the ARP packet */
+	__u32 length;        /* of the IP packet, as its header says */
+	__u32 tcp_flags;     /* 0 for UDP */
+	__u32 action;        /* XDP_* of a packet that is forwarded or answered */
+} __attribute__((aligned(8)));
+
+static __always_inline void *packet_begin(const struct packet *p)
+{
+	return (void *)(long)p->xdp->data;
+}
+
+static __always_inline void *packet_end(const struct packet *p)
+{
+	return (void *)(long)p->xdp->data_end;
+}
+
+/* An address of the key as two words; the key is aligned. */
+static __always_inline __u64 *address_words(__u8 *address)
+{
+	return (__u64 *)address;
+}
+
+static __always_inline void copy_address(void *to, const void *from)
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+/* IPv4 as ::ffff:a.b.c.d; `value` is in network order. */
+static __always_inline void store_ipv4(__u8 *address, __be32 value)
+{
+	address_words(address)[0] = 0;
+	((__u32 *)address)[2] = bpf_htonl(0xffff);
+	((__u32 *)address)[3] = value;
+}
+
+/* MAC addresses, six octets that need not be aligned. */
+static __always_inline int same_mac(const void *a, const void *b)
+{
+	return *(const __u32 *)a == *(const __u32 *)b && *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
+}
+
+static __always_inline void copy_mac(void *to, const void *from)
+{
+	*(__u32 *)to = *(const __u32 *)from;
+	*(__u16 *)(to + 4) = *(const __u16 *)(from + 4);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The entry points of the data plane. */
+#include "arp.h"
+#include "connect.h"
+#include "flow.h"
+#include "parse.h"
+#include "sweep.h"
+#include "verdict.h"
+
+/* A packet that has no ports to look up: left to the kernel unless it is for a VIP and cannot be. */
+static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
+{
+	if (parsed == PARSED_NOTHING)
+		return RIPTIDE_PASS_UNPARSED;
+	if (p->key.protocol == IPPROTO_ICMPV6 && parsed == PARSED_PROTOCOL) {
+		__u32 verdict = answer_neighbour_solicitation(p);
+
+		if (verdict != RIPTIDE_PASS_PROTOCOL)
+			return verdict;
+	}
+	if (!find_vip(p->key.destination))
+		return RIPTIDE_PASS_NOT_VIP;
+	if (parsed == PARSED_FRAGMENT)
+		return RIPTIDE_DROP_FRAGMENT;
+	return parsed == PARSED_PROTOCOL ? RIPTIDE_PASS_PROTOCOL : RIPTIDE_DROP_MALFORMED;
+}
+
+static __always_inline __u32 handle(struct packet *p)
+{
+	struct real_server *server;
+	struct flow *flow;
+	enum parsed parsed;
+	__u32 number;
+
+	switch (parse_ethernet(p)) {
+	case bpf_htons(ETH_P_IP):
+		parsed = parse_ipv4(p);
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		parsed = parse_ipv6(p);
+		break;
+	case bpf_htons(ETH_P_ARP):
+		return answer_arp(p);
+	default:
+		return RIPTIDE_PASS_NOT_IP;
+	}
+	if (parsed != PARSED_FLOW)
+		return without_ports(p, parsed);
+
+	flow = bpf_map_lookup_elem(&flows, &p->key);
+	if (flow) {
+		number = flow->server;
+		server = bpf_map_lookup_elem(&real_servers, &number);
+		if (server && flow_holds(p, flow, server))
+			return flow_packet(p, flow, server);
+	}
+	return connect(p);
+}
+
+SEC("xdp.frags")
+int riptide(struct xdp_md *xdp)
+{
+	struct packet packet = {.xdp = xdp, .now = bpf_jiffies64()};
+
+	return conclude(&packet, handle(&packet));
+}
+
+SEC("syscall")
+int sweep(struct sweep *sweep)
+{
+	struct sweep result = {.now = bpf_jiffies64()};
+
+	bpf_for_each_map_elem(&half_open, sweep_half_open, &result, 0);
+	bpf_for_each_map_elem(&flows, sweep_flow, &result, 0);
+	bpf_for_each_map_elem(&persistence, sweep_persistence, &result, 0);
+	*sweep = result;
+	return 0;
+}
+
+/* The data plane's clock, for the daemon to compare with its own. */
+SEC("syscall")
+int clock(struct sweep *sweep)
+{
+	sweep->now = bpf_jiffies64();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,77 @@
+/*
+ * Housekeeping that the daemon starts every few seconds: deletes what has expired, and counts what is left, in the kernel, so
+ * that no table is ever copied for it.
+ */
+#pragma once
+
+#include "flow.h"
+#include "half_open.h"
+
+struct bpf_map;
+
+static __always_inline __u64 flow_timeout(const struct flow *flow)
+{
+	switch (flow->state) {
+	case RIPTIDE_FLOW_ESTABLISHED:
+		return settings.established_timeout;
+	case RIPTIDE_FLOW_UDP:
+		return settings.udp_timeout;
+	default:
+		return settings.closing_timeout;
+	}
+}
+
+static long sweep_flow(struct bpf_map *map, const struct flow_key *key, struct flow *flow, struct sweep *sweep)
+{
+	__u32 server = flow->server;
+	__u32 state = flow->state;
+	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
+	__u64 seen = WORD64(&flow->seen);
+	int gone = !real || real->generation != flow->generation || real->state == RIPTIDE_SERVER_HALT;
+	__u64 *count;
+
+	/* A packet may have come since the sweep began: its time lies ahead of ours. */
+	if (gone || (seen < sweep->now && sweep->now - seen > flow_timeout(flow))) {
+		if (state != RIPTIDE_FLOW_CLOSING)
+			flow_end(flow, state);
+		bpf_map_delete_elem(&flows, key);
+		sweep->flows_expired += 1;
+		return 0;
+	}
+	sweep->flows += 1;
+	count = bpf_map_lookup_elem(&recount, &server);
+	if (count && state != RIPTIDE_FLOW_CLOSING)
+		*count += 1;
+	return 0;
+}
+
+static long sweep_persistence(struct bpf_map *map, const struct persistence_key *key, struct persistence *entry,
+			      struct sweep *sweep)
+{
+	__u32 number = key->service;
+	__u32 server = entry->server;
+	struct service *service = bpf_map_lookup_elem(&services, &number);
+	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
+
+	if (!service || !real || real->generation != entry->generation ||
+	    (WORD64(&entry->seen) < sweep->now && persistence_expired(entry, service, sweep->now))) {
+		bpf_map_delete_elem(&persistence, key);
+		sweep->persistence_expired += 1;
+	} else {
+		sweep->persistence += 1;
+	}
+	return 0;
+}
+
+static long sweep_half_open(struct bpf_map *map, const __u32 *index, struct half_open *place, struct sweep *sweep)
+{
+	struct half_open there;
+	__u16 age;
+
+	*(__u64 *)&there = WORD64(place);
+	age = half_open_time(sweep->now) - there.seen;
+	/* An age of more than half the clock's range is a note from just after the sweep began. */
+	if (there.server && age > settings.half_open_lifetime && age < 0x8000)
+		half_open_exchange(place, 0);
+	return 0;
+}
