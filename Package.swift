@@ -24,10 +24,13 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
-let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "riptide",
@@ -42,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.5.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -66,13 +70,14 @@ let package = Package(
             "DataPlane", ["DataPlaneABI", "BPFRuntime", "LoadBalancing", "NetworkTypes"],
             plugins: [.plugin(name: "CompileBPF")]),
         library("RiptideConfiguration", ["LoadBalancing", "NetworkTypes", yams]),
-        library("ControlAPI", [httpClient, nioCore]),
-        library("ControlServer", ["ControlAPI", "CLinux", hummingbird, nioCore, nioPosix, logging]),
+        library("ControlAPI", [httpClient, nioCore, nioHTTP]),
+        library(
+            "ControlServer", ["ControlAPI", hummingbird, hummingbirdCore, httpTypes, nioCore, logging, lifecycle]),
         library(
             "Daemon",
             [
                 "ControlAPI", "ControlServer", "DataPlane", "LinuxSystem", "LoadBalancing", "NetworkTypes",
-                "RiptideConfiguration", logging, lifecycle,
+                "RiptideConfiguration", logging, lifecycle, signals,
             ]),
         library("PacketKit", ["NetworkTypes"]),
 
@@ -92,7 +97,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["LinuxSystem", "CLinux", "NetworkTypes"], path: "Tests/TestSupport",
             swiftSettings: strict),
-        tests("ControlAPITests", ["ControlAPI", "ControlServer", "TestSupport"]),
+        tests("ControlAPITests", ["ControlAPI", "ControlServer", "riptide", logging, lifecycle]),
         tests("LinuxSystemTests", ["LinuxSystem", "NetworkTypes", "TestSupport"]),
         tests(
             "DataPlaneKernelTests",

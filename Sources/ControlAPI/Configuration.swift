@@ -37,12 +37,16 @@ package struct ConfigDiagnostic: Codable, Hashable, Sendable {
         self.cure = cure
     }
 
-    /// One line: `file:line:column: severity: path: message (cure)`, without the parts that are not known.
+    /// One line: `file:line:column: path: message (cure)`, without the parts that are not known; a warning has `warning: `
+    /// before the path.
     package var text: String {
-        var place = file
-        if let line { place += ":\(line)" }
-        if line != nil, let column { place += ":\(column)" }
-        var text = "\(place): \(severity): "
+        var text = file
+        if let line {
+            text += ":\(line)"
+            if let column { text += ":\(column)" }
+        }
+        text += ": "
+        if severity != "error" { text += "\(severity): " }
         if !path.isEmpty { text += "\(path): " }
         text += message
         if !cure.isEmpty { text += " (\(cure))" }

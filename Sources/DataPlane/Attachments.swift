@@ -1,27 +1,23 @@
 import BPFRuntime
 import DataPlaneABI
 import Glibc
+package import LoadBalancing
 package import NetworkTypes
-
-/// How an interface's program shall be attached.
-package enum AttachmentWish: String, Sendable {
-    case auto, native, generic
-}
 
 /// How an interface's program is attached.
 package struct Attachment: Hashable, Sendable {
     package let interface: String
     package let index: UInt32
-    /// `nil`: not attached.
-    package let mode: String?
-    package let programID: UInt32?
+    /// `native` or `generic`.
+    package let mode: String
+    package let programID: UInt32
     /// Why the mode is not the best there is.
     package let note: String?
 }
 
 extension DataPlane {
     /// Attaches the program to an interface, or leaves it where it is; answers ARP there with `mac`.
-    package func attach(_ name: String, index: UInt32, mac: MACAddress, wish: AttachmentWish) throws -> Attachment {
+    package func attach(_ name: String, index: UInt32, mac: MACAddress, wish: XDPPreference) throws -> Attachment {
         try setInterface(index, mac: mac)
         if let link = try XDPLink.pinned(at: pins.link(name)) {
             let running = try attachedXDPPrograms(interface: index)
@@ -41,7 +37,7 @@ extension DataPlane {
         try maps.interfaces.set(interface(mac: mac.abi, reserved: 0), for: index)
     }
 
-    private func attachAnew(_ name: String, index: UInt32, wish: AttachmentWish) throws -> Attachment {
+    private func attachAnew(_ name: String, index: UInt32, wish: XDPPreference) throws -> Attachment {
         if let (mode, program) = try attachedXDPPrograms(interface: index).first {
             throw DataPlaneError(
                 "attach XDP to \(name)", code: EBUSY, detail: "program \(program) is attached already (\(mode) mode)",

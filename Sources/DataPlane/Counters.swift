@@ -51,6 +51,8 @@ package struct ServerStatistics: Hashable, Sendable {
     /// The neighbour's address; `nil` if it is not known.
     package var mac: MACAddress?
     package var interface: UInt32?
+
+    package init() {}
 }
 
 /// What a service's servers carry, by name, and what it has refused.
@@ -58,6 +60,8 @@ package struct ServiceStatistics: Hashable, Sendable {
     package var servers: [String: ServerStatistics] = [:]
     /// Connections for which no real server was to be had.
     package var refused: UInt64 = 0
+
+    package init(refused: UInt64 = 0) { self.refused = refused }
 }
 
 extension DataPlane {
@@ -71,9 +75,9 @@ extension DataPlane {
         for (number, key) in tables.identities.serverKeys {
             guard let service = tables.identities.serviceNames[key.service], result[service] != nil else { continue }
             let load = maps.serverLoads[Int(number)]
-            var statistics = ServerStatistics(
-                established: max(0, Int(Int64(bitPattern: load.established))),
-                halfOpen: max(0, Int(Int64(bitPattern: load.half_open))))
+            var statistics = ServerStatistics()
+            statistics.established = max(0, Int(Int64(bitPattern: load.established)))
+            statistics.halfOpen = max(0, Int(Int64(bitPattern: load.half_open)))
             for cpu in try maps.serverTraffic.values(at: Int(number)) {
                 statistics.connections &+= cpu.connections
                 statistics.packets &+= cpu.packets

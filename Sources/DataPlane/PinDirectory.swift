@@ -13,7 +13,9 @@ package struct PinDirectory: Sendable {
         self.root = root
     }
 
-    package var maps: String { "\(root)/v\(RIPTIDE_LAYOUT)" }
+    /// Of the maps; another version's are left alone.
+    package var layoutVersion: Int { Int(RIPTIDE_LAYOUT) }
+    package var maps: String { "\(root)/v\(layoutVersion)" }
     package var links: String { "\(root)/links" }
 
     func map(_ name: String) -> String { "\(maps)/\(name)" }

@@ -10,7 +10,7 @@ package struct AddressManager: ~Copyable, Sendable {
     package init() throws(SystemError) { socket = try NetlinkSocket(blocking: true) }
 
     /// Adds the address, marked as ours, without duplicate address detection. Returns whether it was not there before;
-    /// an address that somebody else put there is left as it is.
+    /// an address that somebody else put there is left as it is. The kernel routes a new IPv6 address only a moment later.
     ///
     /// - Parameter prefixLength: `nil` for the longest, 32 or 128.
     @discardableResult
@@ -43,7 +43,8 @@ package struct AddressManager: ~Copyable, Sendable {
         case 0: true
         case EADDRNOTAVAIL, ENODEV: false
         case let errno:
-            throw SystemError(.address, "remove address \(address)/\(length) from", "interface \(interface)", errno: errno)
+            throw SystemError(
+                .address, "remove address \(address)/\(length) from", "interface \(interface)", errno: errno)
         }
     }
 

@@ -31,7 +31,8 @@ package enum AnnouncementFrame {
     }
 
     /// The question who has `address`, to its solicited-node group (RFC 4861 §7.2.2). `nil` unless both are IPv6 addresses.
-    package static func neighbourSolicitation(_ address: IPAddress, from source: IPAddress, mac: MACAddress) -> [UInt8]? {
+    package static func neighbourSolicitation(_ address: IPAddress, from source: IPAddress, mac: MACAddress) -> [UInt8]?
+    {
         let group = IPAddress(high: 0xff02_0000_0000_0000, low: 0x1_ff00_0000 | (address.low & 0xff_ffff))
         return discovery(type: 135, flags: 0, about: address, option: 1, mac: mac, from: source, to: group)
     }

@@ -27,8 +27,8 @@ package struct Announcer: ~Copyable, Sendable {
         for frame in frames { try send(frame, interface, "announce \(vip) on") }
     }
 
-    /// Asks everybody on the link who has the address. The kernel takes note of the answer, also where its own entry for the
-    /// neighbour is still held for good with another MAC.
+    /// Asks everybody on the link who has the address. The kernel takes note of the answer even while it believes in its own
+    /// entry with another MAC, unless it learnt that one within the last second (IPv4: the neighbour table's `locktime`).
     ///
     /// - Parameter source: an address of this interface, of the same family, to which the answer goes.
     /// - Parameter mac: the interface's own.

@@ -9,7 +9,9 @@ private let systemMountPoint = "/sys/fs/bpf"
 /// Idempotent, and safe against a second process doing the same. The corresponding C function is `mount`.
 package func mountBPFFilesystem(at directory: String) throws(SystemError) {
     guard directory.hasPrefix("/") else {
-        throw SystemError(.bpfFilesystem, "mount a BPF filesystem at", directory, errno: EINVAL, cure: "give an absolute path")
+        throw SystemError(
+            .bpfFilesystem, "mount a BPF filesystem at", directory, errno: EINVAL,
+            cure: "give an absolute path")
     }
     if directory == systemMountPoint || directory.hasPrefix(systemMountPoint + "/") {
         try mountUnlessMounted(systemMountPoint)
@@ -30,15 +32,18 @@ package func isOnBPFFilesystem(_ path: String) throws(SystemError) -> Bool {
 private func mountUnlessMounted(_ path: String) throws(SystemError) {
     if try isOnBPFFilesystem(path) { return }
     // Two mounts would stack and hide each other's pins: the directory itself is the lock, and is looked at again.
-    let directory = OwnedDescriptor(try check(clinux_open(path, O_RDONLY | O_DIRECTORY, 0), .bpfFilesystem, "open", path))
+    let directory = OwnedDescriptor(
+        try check(clinux_open(path, O_RDONLY | O_DIRECTORY, 0), .bpfFilesystem, "open", path))
     guard flock(directory.rawValue, LOCK_EX) == 0 else {
         throw SystemError(.bpfFilesystem, "lock", path, errno: errno)
     }
-    if try isOnBPFFilesystem(path) { return }
-    try check(
-        clinux_mount("bpf", path, "bpf", UInt(CLINUX_MOUNT_RESTRICTED), "mode=0700"),
-        .bpfFilesystem, "mount a BPF filesystem at", path,
-        cure: "run as root, or mount it beforehand: mount -t bpf bpf \(path)")
+    if try !isOnBPFFilesystem(path) {
+        try check(
+            clinux_mount("bpf", path, "bpf", UInt(CLINUX_MOUNT_RESTRICTED), "mode=0700"),
+            .bpfFilesystem, "mount a BPF filesystem at", path,
+            cure: "run as root, or mount it beforehand: mount -t bpf bpf \(path)")
+    }
+    withExtendedLifetime(directory) {}  // the lock holds until here
 }
 
 private func makeDirectories(_ path: String) throws(SystemError) {

@@ -4,6 +4,11 @@ internal import Glibc
 package struct FileLimit: Sendable, Equatable {
     package let before: UInt64
     package let now: UInt64
+
+    package init(before: UInt64, now: UInt64) {
+        self.before = before
+        self.now = now
+    }
 }
 
 /// Raises the limit of open files to the hard limit, which may itself be low (under some supervisors 20 000): the caller

@@ -35,6 +35,18 @@ package struct KernelFacts: Sendable, Equatable {
     /// Whether bpf(2) let this process create a map: 0, or the errno.
     package let bpfErrno: Int32
 
+    package init(
+        isRoot: Bool, release: String, architecture: String, capabilities: Set<Capability>, hasBTF: Bool,
+        bpfErrno: Int32
+    ) {
+        self.isRoot = isRoot
+        self.release = release
+        self.architecture = architecture
+        self.capabilities = capabilities
+        self.hasBTF = hasBTF
+        self.bpfErrno = bpfErrno
+    }
+
     package var isBPFAvailable: Bool { bpfErrno == 0 }
 
     /// The first two numbers of the release; `nil` if it does not begin with them.
@@ -72,7 +84,9 @@ package struct KernelFacts: Sendable, Equatable {
                 }
             found.append("BPF is not available: \(SystemError.words(bpfErrno)): \(cure)")
         }
-        if !hasBTF { found.append("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): use a distribution kernel of 5.15 or later") }
+        if !hasBTF {
+            found.append("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): use a distribution kernel of 5.15 or later")
+        }
         if let version, (version.major, version.minor) < (5, 15) {
             found.append("kernel \(release) is too old: 5.15 or later is needed")
         }

@@ -87,8 +87,8 @@ package struct NeighbourProber: ~Copyable, Sendable {
         if step.use { rtnl_neigh_set_flags(entry, UInt32(NTF_USE)) }
         var message: OpaquePointer?
         guard rtnl_neigh_build_add_request(entry, step.flags, &message) == 0, let message else { return }
-        let request = NetlinkRequest(adopting: message)
-        let header = nlmsg_hdr(request.message)!
+        defer { nlmsg_free(message) }
+        let header = nlmsg_hdr(message)!
         header.pointee.nlmsg_flags |= UInt16(NLM_F_REQUEST)
         header.pointee.nlmsg_seq = step.counts ? countedSequence : 0
         datagram += UnsafeRawBufferPointer(start: header, count: (Int(header.pointee.nlmsg_len) + 3) & ~3)

@@ -63,7 +63,8 @@ extension InterfaceAddress {
             default: break
             }
         }
-        guard let address = local ?? peer, let prefix = Prefix(peer ?? address, length: Int(header.ifa_prefixlen)) else {
+        guard let address = local ?? peer, let prefix = Prefix(peer ?? address, length: Int(header.ifa_prefixlen))
+        else {
             return nil
         }
         self.init(
@@ -148,7 +149,8 @@ extension Route {
             let header = rest.loadUnaligned(as: rtnexthop.self)
             let length = Int(header.rtnh_len)
             guard length >= headerSize, length <= rest.count else { break }
-            let attributes = NetlinkAttributes(UnsafeRawBufferPointer(rebasing: rest.prefix(length).dropFirst(headerSize)))
+            let attributes = NetlinkAttributes(
+                UnsafeRawBufferPointer(rebasing: rest.prefix(length).dropFirst(headerSize)))
             if header.rtnh_flags & UInt8(RTNH_F_DEAD) == 0 {
                 let gateway = attributes.lazy.compactMap(\.routeGateway).first
                 hops.append((UInt32(bitPattern: header.rtnh_ifindex), gateway))

@@ -35,7 +35,7 @@ struct NetlinkMessage {
     /// The attributes after a fixed part of that type.
     func attributes<Header>(after type: Header.Type) -> NetlinkAttributes {
         let size = (MemoryLayout<Header>.size + 3) & ~3
-        return NetlinkAttributes(body.count > size ? UnsafeRawBufferPointer(rebasing: body.dropFirst(size)) : .init(start: nil, count: 0))
+        return NetlinkAttributes(UnsafeRawBufferPointer(rebasing: body.dropFirst(size)))
     }
 
     /// The errno, positive, that an error or end-of-dump message carries; 0 for an acknowledgement.

@@ -67,7 +67,10 @@ struct NetlinkSocket: ~Copyable, @unchecked Sendable {
         }
     }
 
-    enum Reception { case messages, nothing, failed(errno: Int32) }
+    enum Reception {
+        case messages, nothing
+        case failed(errno: Int32)
+    }
 
     /// Reads one datagram and hands over its messages. Those that do not come from the kernel are ignored.
     mutating func receive(_ visit: (NetlinkMessage) -> Void) -> Reception {

@@ -6,7 +6,8 @@ package struct NetworkChange: Sendable, Equatable {
     /// Entries that appeared, went, or differ in state or MAC.
     package var neighbours: Set<NeighbourKey> = []
 
-    package init(links: Bool = false, addresses: Bool = false, routes: Bool = false, neighbours: Set<NeighbourKey> = []) {
+    package init(links: Bool = false, addresses: Bool = false, routes: Bool = false, neighbours: Set<NeighbourKey> = [])
+    {
         self.links = links
         self.addresses = addresses
         self.routes = routes

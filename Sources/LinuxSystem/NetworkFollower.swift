@@ -25,7 +25,8 @@ final class NetworkFollower {
         var events = try NetlinkSocket(blocking: false, receiveBuffer: receiveBuffer)
         // Before the first reading: what changes meanwhile waits in the socket.
         let groups = [
-            RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+            RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+            RTNLGRP_IPV6_ROUTE,
         ]
         for group in groups { try events.join(group.rawValue) }
         var queries = try NetlinkSocket(blocking: true)
@@ -75,7 +76,6 @@ final class NetworkFollower {
     }
 
     private func receive() -> NetlinkSocket.Reception {
-        // Local copies would each cost a copy of the tables; the closure works on the properties through self.
         events.receive { message in
             let effect = tables.apply(message)
             change.merge(effect.change)

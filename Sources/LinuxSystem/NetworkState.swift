@@ -21,7 +21,9 @@ package struct NetworkState: Sendable, Equatable {
         self.addresses = addresses
         self.neighbours = neighbours
         self.routes = routes
-        let fromAddresses = addresses.map { Route(destination: $0.prefix, gateway: nil, interface: $0.interface, metric: .max) }
+        let fromAddresses = addresses.map {
+            Route(destination: $0.prefix, gateway: nil, interface: $0.interface, metric: .max)
+        }
         connected = (routes.filter { $0.gateway == nil } + fromAddresses)
             .filter { links[$0.interface]?.isLoopback == false }
             .sorted(by: Route.isPreferred)

@@ -20,7 +20,11 @@ struct NetworkTables {
     static func read(from socket: inout NetlinkSocket) throws(SystemError) -> NetworkTables {
         var tables = NetworkTables()
         for type in [RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH] {
-            try dump(type, from: &socket) { tables = tables.without(type) } visit: { tables.apply($0) }
+            try dump(type, from: &socket) {
+                tables.clear(type)
+            } visit: {
+                tables.apply($0)
+            }
         }
         try tables.readRoutes(from: &socket)
         return tables
@@ -31,7 +35,11 @@ struct NetworkTables {
     @discardableResult
     mutating func readRoutes(from socket: inout NetlinkSocket) throws(SystemError) -> Bool {
         var found: [Route] = []
-        try Self.dump(RTM_GETROUTE, from: &socket) { found = [] } visit: { found += Route.decode($0) }
+        try Self.dump(RTM_GETROUTE, from: &socket) {
+            found = []
+        } visit: {
+            found += Route.decode($0)
+        }
         found.sort { Route.isPreferred($0, $1) }
         defer { routes = found }
         return found != routes
@@ -44,18 +52,18 @@ struct NetworkTables {
             reset()
             let verdict = try socket.exchange(NetlinkRequest(dump: type), visit)
             if verdict == 0 || (verdict == EINTR && attempt == 5) { return }
-            if verdict != EINTR { throw SystemError(.netlink, "list", "the network's state by netlink", errno: verdict) }
+            if verdict != EINTR {
+                throw SystemError(.netlink, "list", "the network's state by netlink", errno: verdict)
+            }
         }
     }
 
-    private func without(_ type: Int) -> NetworkTables {
-        var tables = self
+    private mutating func clear(_ type: Int) {
         switch type {
-        case RTM_GETLINK: tables.links = [:]
-        case RTM_GETADDR: tables.addresses = [:]
-        default: tables.neighbours = [:]
+        case RTM_GETLINK: links = [:]
+        case RTM_GETADDR: addresses = [:]
+        default: neighbours = [:]
         }
-        return tables
     }
 
     /// What a message did.
@@ -94,7 +102,8 @@ struct NetworkTables {
 
     /// How these tables differ from others.
     func difference(from old: NetworkTables) -> NetworkChange {
-        var change = NetworkChange(links: links != old.links, addresses: addresses != old.addresses, routes: routes != old.routes)
+        var change = NetworkChange(
+            links: links != old.links, addresses: addresses != old.addresses, routes: routes != old.routes)
         for (key, neighbour) in neighbours where old.neighbours[key] != neighbour { change.neighbours.insert(key) }
         for key in old.neighbours.keys where neighbours[key] == nil { change.neighbours.insert(key) }
         return change

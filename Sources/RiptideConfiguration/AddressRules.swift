@@ -9,7 +9,12 @@ struct AddressRules {
     /// The machine's own addresses, and the interfaces that have them. Loopback is left out: see `SystemFacts`.
     private let own: [IPAddress: String]
     /// The networks of this machine; `nil` if they are not known.
-    private let networks: (configured: [(interface: String, prefix: Prefix)], others: [(interface: String, prefix: Prefix)])?
+    private let networks: (configured: [Network], others: [Network])?
+
+    private struct Network {
+        var interface: String
+        var prefix: Prefix
+    }
 
     init(drafts: [ServiceDraft], facts: SystemFacts?, configured: [Located<InterfaceSettings>]) {
         self.drafts = drafts
@@ -26,9 +31,11 @@ struct AddressRules {
             networks = nil
             return
         }
-        func prefixes(_ isConfigured: Bool) -> [(interface: String, prefix: Prefix)] {
+        func prefixes(_ isConfigured: Bool) -> [Network] {
             interfaces.filter { names.contains($0.name) == isConfigured }.flatMap { interface in
-                interface.addresses.filter { !$0.prefix.address.isLinkLocal }.map { (interface.name, $0.prefix) }
+                interface.addresses.filter { !$0.prefix.address.isLinkLocal }.map {
+                    Network(interface: interface.name, prefix: $0.prefix)
+                }
             }
         }
         networks = (prefixes(true), prefixes(false))
@@ -92,7 +99,8 @@ struct AddressRules {
         if near.isEmpty {
             cures.append("give a configured interface an \(family.name) address in the real server's network")
         } else {
-            cures.append("use an address in " + near.prefix(4).map { "\($0.interface)'s \($0.prefix)" }.joined(separator: " or "))
+            let names = near.prefix(4).map { "\($0.interface)'s \($0.prefix)" }
+            cures.append("use an address in \(names.joined(separator: " or "))")
         }
         cures.append("use a mode for servers behind a router")
         findings.error(

@@ -30,20 +30,10 @@ package struct NodeSettings: Hashable, Sendable {
 /// A network interface that the data plane is attached to.
 package struct InterfaceSettings: Hashable, Sendable {
     package var name: String
-    package var xdp: XDPMode
+    package var xdp: XDPPreference
 
-    package init(name: String, xdp: XDPMode = .auto) {
+    package init(name: String, xdp: XDPPreference = .auto) {
         self.name = name
         self.xdp = xdp
     }
-}
-
-/// Where the kernel runs the XDP program.
-package enum XDPMode: String, Hashable, Sendable, CaseIterable {
-    /// In the driver if it can, else generic.
-    case auto
-    /// In the driver, or not at all.
-    case native
-    /// After the driver, in the network stack: on every interface, at a lower rate.
-    case generic
 }

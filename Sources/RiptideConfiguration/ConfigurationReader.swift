@@ -33,7 +33,9 @@ package enum ConfigurationReader {
                 findings.error(at: .document(.start), "the file is empty", "begin with version: 1")
             }
         } catch {
-            findings.error(at: .document(error.position), error.message, error.cure)
+            for problem in error.others + [error] {
+                findings.error(at: .document(problem.position), problem.message, problem.cure)
+            }
         }
         return ConfigurationResult(
             configuration: findings.hasErrors ? nil : configuration, diagnostics: findings.diagnostics)
@@ -62,7 +64,9 @@ package enum ConfigurationReader {
         let drafts = root["services"].map { reader.read($0, &findings) } ?? []
         reader.reportUnusedDefaults(&findings)
 
-        if let place = root.keyPlace("services"), !drafts.isEmpty, interfaces.isEmpty {
+        if let place = root.keyPlace("services"), !drafts.isEmpty,
+            root["interfaces"]?.value.isEmpty ?? !root.isMisspelt("interfaces")
+        {
             findings.error(
                 at: place, "there are services but no interfaces to receive them on",
                 "add interfaces: [{ name: eth0 }] with the name of a network interface")

@@ -22,10 +22,13 @@ struct Table {
         positions[key].map { Place(position: $0, path: .key(key, of: place.path)) }
     }
 
+    /// Whether an unknown key was probably meant to be this one.
+    func isMisspelt(_ key: String) -> Bool { misspelt.contains(key) }
+
     /// The value of a key that must be there; its absence is reported.
     func required(_ key: String, _ cure: String, _ findings: inout Findings) -> Field? {
         if let field = self[key] { return field }
-        if !misspelt.contains(key) {
+        if !isMisspelt(key) {
             findings.error(
                 at: Place(position: place.position, path: .key(key, of: place.path)), "is missing", cure)
         }

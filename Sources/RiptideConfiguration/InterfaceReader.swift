@@ -1,3 +1,5 @@
+import LoadBalancing
+
 /// Reads the `interfaces` section, and holds it against the interfaces that the machine has.
 struct InterfaceReader {
     let facts: SystemFacts?
@@ -8,7 +10,7 @@ struct InterfaceReader {
         var lines: [String: Int] = [:]
         for element in field?.elements("interface", &findings) ?? [] {
             guard let table = element.table(["name", "xdp"], &findings) else { continue }
-            let mode = table["xdp"].flatMap { $0.choice(of: XDPMode.self, &findings) }
+            let mode = table["xdp"].flatMap { $0.choice(of: XDPPreference.self, &findings) }
             guard let nameField = table.required("name", "write the name of a network interface", &findings),
                 let name = interfaceName(nameField, &findings)
             else { continue }

@@ -4,19 +4,21 @@
 /// characters for private use, which no configuration contains.
 struct KeyRenaming {
     private(set) var text: String
+    /// What has been renamed, and where.
+    private(set) var renamed: [(key: String, position: Position)] = []
     private var originals: [String: String] = [:]
-    /// How often the text may be parsed again. Large texts have less, since each time costs as much as the text is long.
+    /// How often the text may be parsed again: less often for a large one, since that costs as much as it is long.
     private var remaining: Int
 
     init(text: String) {
         self.text = text
-        remaining = min(64, max(4, (4 << 20) / max(1, text.utf8.count)))
+        remaining = min(16, max(1, (4 << 20) / max(1, text.utf8.count)))
     }
 
     func original(of key: String) -> String { originals.isEmpty ? key : originals[key] ?? key }
 
-    /// Renames the key that is written at this position; false if it is not found there as it is spelt, or if it has been
-    /// done often enough.
+    /// Renames the key that is written at this position; false if it is not found there as it is spelt, or if that has
+    /// been done often enough.
     mutating func rename(_ key: String, at position: Position) -> Bool {
         guard remaining > 0, !key.isEmpty, let start = text.index(of: position) else { return false }
         remaining -= 1
@@ -32,7 +34,8 @@ struct KeyRenaming {
         let end = scalars.index(first, offsetBy: count)
         text.unicodeScalars.replaceSubrange(first..<end, with: name)
         text.makeContiguousUTF8()
-        originals[String(name)] = originals[key] ?? key
+        renamed.append((original(of: key), position))
+        originals[String(name)] = original(of: key)
         return true
     }
 }

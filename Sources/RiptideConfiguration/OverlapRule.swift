@@ -46,9 +46,11 @@ enum OverlapRule {
             let (former, later) = (drafts[pair.former], drafts[pair.later])
             guard let place = later.ports?.place, let line = former.ports?.place.line, let address = later.address?.value
             else { continue }
+            let ports = PortSet(overlap.ranges).abridged
             findings.error(
                 at: place,
-                "services \(later.label) and \(former.label) (line \(line)) both have \(address) \(overlap.protocols.listed) ports \(PortSet(overlap.ranges).abridged)",
+                "services \(later.label) and \(former.label) (line \(line)) both have \(address)"
+                    + " \(overlap.protocols.listed) ports \(ports)",
                 "take these ports from one of the two, or use another address")
         }
     }

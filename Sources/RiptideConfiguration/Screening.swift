@@ -3,7 +3,9 @@ extension YAMLDocument {
     ///
     /// The search for `&name` and `*name` is on the safe side: it finds all that the parser would take for one, and also
     /// some in comments and quotes. Only both together are refused, since an alias without an anchor is an error anyway.
-    static func screen(_ text: String) throws(Problem) {
+    ///
+    /// - Returns: The end of the text.
+    static func screen(_ text: String) throws(Problem) -> Position {
         var here = Position.start
         var (anchor, alias): (Position?, Position?) = (nil, nil)
         var previous: Unicode.Scalar = "\n"
@@ -33,6 +35,7 @@ extension YAMLDocument {
                 position: alias, message: "anchors and aliases (&name and *name) are not read in this file",
                 cure: "write the value out, or put what services share under defaults")
         }
+        return here
     }
 }
 

@@ -30,7 +30,9 @@ struct ServiceReader {
     }
 
     private mutating func readService(_ field: Field, _ findings: inout Findings) -> ServiceDraft? {
-        let keys = ["name", "mode", "address", "ports", "protocol", "scheduler", "persistence", "check", "fallback", "servers"]
+        let keys = [
+            "name", "mode", "address", "ports", "protocol", "scheduler", "persistence", "check", "fallback", "servers",
+        ]
         guard let table = field.table(keys, elsewhere: ["port": "write ports"], &findings) else { return nil }
         let shared = SharedKeys(table, &findings)
         usedDefaults.formUnion(SharedKeys.names.filter { shared.given[$0] == nil })

@@ -64,7 +64,8 @@ struct ServiceRules {
             if let port = server.port, draft.mode == .dr || draft.mode == .tunnel {
                 findings.error(
                     at: port.place,
-                    "in mode \(draft.mode.rawValue) a packet's port is not translated: real servers listen on the service's own ports",
+                    "in mode \(draft.mode.rawValue) a packet's port is not translated:"
+                        + " real servers listen on the service's own ports",
                     "delete port")
             }
             guard let address = server.address else { continue }

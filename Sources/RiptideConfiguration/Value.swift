@@ -32,6 +32,12 @@ struct Value {
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
+    /// Whether this is nothing, or a list of nothing.
+    var isEmpty: Bool {
+        if case .list(let elements) = content { return elements.isEmpty }
+        return isNull
+    }
+
     /// What this is, in words.
     var kind: String {
         switch content {

@@ -10,6 +10,8 @@ struct YAMLDocument {
         var position: Position
         var message: String
         var cure: String
+        /// What else had been found by then.
+        var others: [Problem] = []
     }
 
     /// The longest text that is read: some three times what 65 535 real servers need.
@@ -27,35 +29,41 @@ struct YAMLDocument {
                 cure: "write a configuration of at most 65535 real servers")
         }
         var text = text.unicodeScalars.first == "\u{feff}" ? String(text.unicodeScalars.dropFirst()) : text
+        let end = try Self.screen(text)
         // The library keeps a pointer to the text's storage, which a text short enough to lie inside the String itself
         // does not have.
         if text.utf8.count < 64 { text += "\n" + String(repeating: "#", count: 64) + "\n" }
         text.makeContiguousUTF8()
-        try Self.screen(text)
 
         var renaming = KeyRenaming(text: text)
-        let node = try Self.compose(&renaming)
+        let node = try Self.compose(&renaming, end: end)
         if let node { root = try Self.value(node, renaming, depth: 0) } else { root = nil }
     }
 
     /// Parses the text. The library gives up at the first repeated key; that key is then renamed in the text and the
     /// parsing done again, so that the other errors of the file are found as well.
-    private static func compose(_ renaming: inout KeyRenaming) throws(Problem) -> Node? {
+    private static func compose(_ renaming: inout KeyRenaming, end: Position) throws(Problem) -> Node? {
         while true {
             do {
                 return try Parser(yaml: renaming.text, resolver: .basic, encoding: .utf8).singleRoot()
             } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
-                let position = Position(context.mark)
                 let key = keys.min() ?? ""
-                guard renaming.rename(key, at: position) else {
+                guard renaming.rename(key, at: Position(context.mark)) else {
                     throw Problem(
-                        position: position, message: "key \(renaming.original(of: key).quoted) stands here more than once",
-                        cure: "keep one of them")
+                        repeated: renaming.original(of: key), at: Position(context.mark),
+                        others: repeated(in: renaming))
                 }
             } catch {
-                throw Problem(error, in: renaming.text)
+                var problem = Problem(error, in: renaming.text)
+                problem.position = min(problem.position, end)
+                problem.others = repeated(in: renaming)
+                throw problem
             }
         }
+    }
+
+    private static func repeated(in renaming: KeyRenaming) -> [Problem] {
+        renaming.renamed.map { Problem(repeated: $0.key, at: $0.position, others: []) }
     }
 
     private static func value(_ node: Node, _ renaming: KeyRenaming, depth: Int) throws(Problem) -> Value {
@@ -106,6 +114,12 @@ extension Position {
 }
 
 extension YAMLDocument.Problem {
+    fileprivate init(repeated key: String, at position: Position, others: [Self]) {
+        self.init(
+            position: position, message: "key \(key.quoted) stands in this mapping more than once",
+            cure: "keep one of them", others: others)
+    }
+
     /// Puts what the YAML library reports into words that say what to do.
     fileprivate init(_ error: any Error, in text: String) {
         switch error {

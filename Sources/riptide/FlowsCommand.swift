@@ -37,9 +37,10 @@ package func flowList(_ page: FlowPage, _ terminal: Terminal) -> [String] {
     guard !page.flows.isEmpty else { return ["No flows."] }
     var table = Table([
         Table.Column("CLIENT"), Table.Column("TO"), Table.Column("PROTOCOL"), Table.Column("SERVICE", minimum: 8),
-        Table.Column("SERVER", minimum: 8), Table.Column("STATE"), Table.Column("AGE", isNumber: true),
-        Table.Column("IDLE", isNumber: true), Table.Column("PACKETS", isNumber: true),
-        Table.Column("BYTES", isNumber: true),
+        Table.Column("SERVER", minimum: 8), Table.Column("STATE"),
+        Table.Column("AGE", isNumber: true, isOptional: true), Table.Column("IDLE", isNumber: true, isOptional: true),
+        Table.Column("PACKETS", isNumber: true, isOptional: true),
+        Table.Column("BYTES", isNumber: true, isOptional: true),
     ])
     table.rows = page.flows.map { flow in
         [

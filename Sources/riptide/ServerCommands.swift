@@ -153,9 +153,10 @@ package func serverList(_ services: [ServiceStatus], withService: Bool, _ termin
     guard services.contains(where: { !$0.servers.isEmpty }) else { return ["No real servers configured."] }
     var table = Table([
         Table.Column("SERVER", minimum: 12), Table.Column("ADDRESS"), Table.Column("WEIGHT", isNumber: true),
-        Table.Column("CONNS", isNumber: true), Table.Column("NEW", isNumber: true),
-        Table.Column("PACKETS", isNumber: true), Table.Column("BYTES", isNumber: true), Table.Column("NEIGHBOUR"),
-        Table.Column("STATUS", minimum: 20),
+        Table.Column("CONNS", isNumber: true), Table.Column("NEW", isNumber: true, isOptional: true),
+        Table.Column("PACKETS", isNumber: true, isOptional: true),
+        Table.Column("BYTES", isNumber: true, isOptional: true), Table.Column("NEIGHBOUR", isOptional: true),
+        Table.Column("STATUS", minimum: 16),
     ])
     if withService { table.columns.insert(Table.Column("SERVICE", minimum: 12), at: 0) }
     for service in services {

@@ -39,8 +39,9 @@ package func serviceList(_ services: [ServiceStatus], _ terminal: Terminal) -> [
     var table = Table([
         Table.Column("SERVICE", minimum: 16), Table.Column("ADDRESS"),
         Table.Column("PORTS", minimum: 8, isList: true), Table.Column("PROTOCOL"), Table.Column("MODE"),
-        Table.Column("SCHEDULER"), Table.Column("SERVERS", isNumber: true), Table.Column("CONNS", isNumber: true),
-        Table.Column("PACKETS", isNumber: true), Table.Column("BYTES", isNumber: true),
+        Table.Column("SCHEDULER", isOptional: true), Table.Column("SERVERS", isNumber: true, isOptional: true),
+        Table.Column("CONNS", isNumber: true), Table.Column("PACKETS", isNumber: true, isOptional: true),
+        Table.Column("BYTES", isNumber: true, isOptional: true),
         Table.Column("STATUS", minimum: 12),
     ])
     table.rows = services.map { service in

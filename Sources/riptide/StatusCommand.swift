@@ -69,9 +69,10 @@ package func serviceTree(_ services: [ServiceStatus], _ terminal: Terminal) -> [
     guard !services.isEmpty else { return ["No virtual services configured."] }
     var table = Table([
         Table.Column("SERVICE / SERVER", minimum: 16), Table.Column("ADDRESS"),
-        Table.Column("PORTS", minimum: 8, isList: true), Table.Column("PROTOCOL"), Table.Column("MODE"),
+        Table.Column("PORTS", minimum: 8, isList: true), Table.Column("PROTOCOL", isOptional: true),
+        Table.Column("MODE", isOptional: true),
         Table.Column("WEIGHT", isNumber: true), Table.Column("CONNS", isNumber: true),
-        Table.Column("STATUS", minimum: 20),
+        Table.Column("STATUS", minimum: 16),
     ])
     for service in services {
         table.rows.append([

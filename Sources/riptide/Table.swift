@@ -1,7 +1,7 @@
 /// Aligned columns, cut to a terminal's width.
 ///
-/// Only columns with a `minimum` give way when the table is too wide, the widest first. What still does not fit is left to
-/// the terminal to wrap.
+/// When the table is too wide, columns with a `minimum` are cut, lists before others and then the widest first; if that is
+/// not enough, optional columns are left out, from the right. What still does not fit is left to the terminal to wrap.
 package struct Table: Sendable {
     package struct Column: Sendable {
         package var title: String
@@ -10,12 +10,18 @@ package struct Table: Sendable {
         package var minimum: Int?
         /// Cut after a comma where there is one, so that a list's entries stay whole.
         package var isList: Bool
+        /// May be left out of a narrow terminal.
+        package var isOptional: Bool
 
-        package init(_ title: String, isNumber: Bool = false, minimum: Int? = nil, isList: Bool = false) {
+        package init(
+            _ title: String, isNumber: Bool = false, minimum: Int? = nil, isList: Bool = false,
+            isOptional: Bool = false
+        ) {
             self.title = title
             self.isNumber = isNumber
             self.minimum = minimum
             self.isList = isList
+            self.isOptional = isOptional
         }
     }
 
@@ -55,23 +61,42 @@ package struct Table: Sendable {
 
     /// The titles and the rows, without line ends and without trailing spaces.
     package func lines(_ terminal: Terminal) -> [String] {
-        let widths = widths(terminal)
+        guard let limit = terminal.width else { return render(naturalWidths, terminal) }
+        var table = self
+        while table.leastWidth > limit, let index = table.columns.lastIndex(where: \.isOptional) {
+            table.columns.remove(at: index)
+            for row in table.rows.indices { table.rows[row].remove(at: index) }
+        }
+        return table.render(table.widths(fitting: limit), terminal)
+    }
+
+    private func render(_ widths: [Int], _ terminal: Terminal) -> [String] {
         let titles = columns.map { Cell($0.title, .faint) }
         return ([titles] + rows).map { line($0, widths, terminal) }
     }
 
-    private func widths(_ terminal: Terminal) -> [Int] {
+    private var naturalWidths: [Int] {
         var widths = columns.map(\.title.columns)
         for row in rows {
             for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.width) }
         }
-        guard let limit = terminal.width else { return widths }
-        var excess = widths.reduce(0, +) + Self.gap * max(0, columns.count - 1) - limit
+        return widths
+    }
+
+    private func total(_ widths: [Int]) -> Int { widths.reduce(0, +) + Self.gap * max(0, widths.count - 1) }
+
+    private var leastWidth: Int {
+        total(zip(columns, naturalWidths).map { column, width in min(width, column.minimum ?? width) })
+    }
+
+    private func widths(fitting limit: Int) -> [Int] {
+        var widths = naturalWidths
+        var excess = total(widths) - limit
         while excess > 0 {
-            let flexible = columns.indices.filter { index in
-                columns[index].minimum.map { widths[index] > max($0, columns[index].title.columns) } ?? false
-            }
-            guard let widest = flexible.max(by: { widths[$0] < widths[$1] }) else { break }
+            let flexible = columns.indices.filter { widths[$0] > columns[$0].minimum ?? .max }
+            let lists = flexible.filter { columns[$0].isList }
+            let candidates = lists.isEmpty ? flexible : lists
+            guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
             widths[widest] -= 1
             excess -= 1
         }

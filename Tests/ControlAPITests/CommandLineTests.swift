@@ -108,7 +108,7 @@ struct CommandLineTests {
 
     @Test func `a configuration with errors is shown with its places, and exits with 1`() async throws {
         try await withServer { _, harness in
-            let line = "f.yaml:3:5: error: services[0].ports: wrong is not a port (write a number from 1 to 65535)\n"
+            let line = "f.yaml:3:5: services[0].ports: wrong is not a port (write a number from 1 to 65535)\n"
             let checked = try await riptide(["config", "check", "-", "--socket", harness.socket], input: "wrong\n")
             #expect(checked.status == 1)
             #expect(checked.output == line + "standard input: 1 error\n")
@@ -136,6 +136,21 @@ struct CommandLineTests {
         #expect(result.output.isEmpty)
         #expect(
             result.errors.hasPrefix("riptide: connect to /nonexistent/admin.sock: there is no such socket (start it: "))
+    }
+
+    @Test func `a configuration is checked without a daemon, which is said`() async throws {
+        let socket = ["--socket", "/nonexistent/admin.sock"]
+        let bad = try await riptide(["config", "check", "-"] + socket, input: "version: 1\nnonsense: 1\n")
+        #expect(bad.status == 1)
+        #expect(bad.output.hasPrefix("standard input:"))
+        #expect(bad.errors.contains("this machine's addresses were not considered"))
+        let good = try await riptide(
+            ["config", "check", "-"] + socket,
+            input: "version: 1\nnode: { name: lb1 }\ninterfaces: [{ name: eth0 }]\nservices: []\n")
+        #expect(good.status == 0, "\(good.output)")
+        #expect(good.output == "standard input: valid\n")
+        // Its own file only the daemon knows.
+        #expect(try await riptide(["config", "check"] + socket).status == 3)
     }
 
     @Test func `help and version are successes`() async throws {

@@ -68,7 +68,7 @@ struct ProblemTests {
         method: String, target: String, status: Int, kind: String
     ) async throws {
         try await withServer { _, harness in
-            let answer = try exchange(harness, method, target)
+            let answer = try await exchange(harness, method, target)
             #expect(answer.hasPrefix("HTTP/1.1 \(status) "))
             #expect(answer.lowercased().contains("content-type: application/problem+json"))
             #expect(answer.contains("\"type\":\"urn:riptide:problem:\(kind)\""))
@@ -77,14 +77,14 @@ struct ProblemTests {
 
     @Test func `a wrong method is told the right ones`() async throws {
         try await withServer { _, harness in
-            let answer = try exchange(harness, "PUT", "/v1/services/Web/servers/web1")
+            let answer = try await exchange(harness, "PUT", "/v1/services/Web/servers/web1")
             #expect(answer.lowercased().contains("\r\nallow: get, patch\r\n"))
         }
     }
 
     @Test func `a bad parameter is named, with the one that was meant`() async throws {
         try await withServer { _, harness in
-            let answer = try exchange(harness, "GET", "/v1/flows?sevrice=Web")
+            let answer = try await exchange(harness, "GET", "/v1/flows?sevrice=Web")
             #expect(answer.contains("\"cure\":\"did you mean service?\""))
             #expect(answer.contains("\"detail\":\"sevrice: this path has no such parameter\""))
         }
@@ -97,7 +97,7 @@ struct ProblemTests {
     func `a body that is no change of a real server is refused and changes nothing`(body: String) async throws {
         let controller = FixtureController()
         try await withServer(controller) { _, harness in
-            let answer = try exchange(harness, "PATCH", "/v1/services/Web/servers/web1", body)
+            let answer = try await exchange(harness, "PATCH", "/v1/services/Web/servers/web1", body)
             #expect(answer.hasPrefix("HTTP/1.1 400 "))
         }
         #expect(controller.state.withLock { $0.changes.isEmpty })
@@ -115,10 +115,12 @@ struct ProblemTests {
 }
 
 /// One request by hand, and all of its answer.
-func exchange(_ harness: ServerHarness, _ method: String, _ target: String, _ body: String = "") throws -> String {
-    let connection = try RawConnection(harness.socket)
-    try connection.write(
+func exchange(_ harness: ServerHarness, _ method: String, _ target: String, _ body: String = "") async throws -> String {
+    let head =
         "\(method) \(target) HTTP/1.1\r\nhost: riptide\r\nconnection: close\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
-            + body)
-    return try connection.readToEnd()
+    return try await blocking {
+        let connection = try RawConnection(harness.socket)
+        try connection.write(head + body)
+        return try connection.readToEnd()
+    }
 }

@@ -1,7 +1,16 @@
+import Foundation
 import Glibc
 
-/// A Unix socket's connection without any HTTP.
-struct RawConnection: ~Copyable {
+/// Runs blocking calls on a thread of their own: those of tasks, and of dispatch queues, are few, and the server under test
+/// needs them.
+func blocking<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Swift.Result { try body() }) }
+    }
+}
+
+/// A Unix socket's connection without any HTTP. Its calls block: see `blocking`.
+final class RawConnection: Sendable {
     private let descriptor: Int32
 
     struct Failure: Error {

@@ -25,7 +25,7 @@ struct ScreenTests {
             ])
     }
 
-    @Test(arguments: [80, 100, 200])
+    @Test(arguments: [76, 80, 100, 200])
     func `the overview's table fits the terminal`(width: Int) {
         let tree = serviceTree(Fixture.services, Terminal(width: width))
         #expect(tree.allSatisfy { $0.columns <= width })

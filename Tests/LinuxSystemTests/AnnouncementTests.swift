@@ -105,7 +105,9 @@ struct AnnouncerTests {
         #expect(monitor.snapshot.neighbour(at: vip)?.mac == MACAddress("02:00:00:00:00:99"))
         let announcer = try lab.a.perform { try Announcer() }
         try announcer.announce(vip, interface: lab.index, mac: mac)
-        try eventually(within: .seconds(2), "the peer has the announced MAC") { monitor.snapshot.neighbour(at: vip)?.mac == mac }
+        try eventually(within: .seconds(2), "the peer has the announced MAC") {
+            monitor.snapshot.neighbour(at: vip)?.mac == mac
+        }
     }
 
     @Test func anInterfaceThatIsNotThereIsAnErrorInWords() throws {

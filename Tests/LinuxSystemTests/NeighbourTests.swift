@@ -54,10 +54,14 @@ struct NeighbourTests {
     @Test func thousandsAreProbedAndRefusalsCounted() throws {
         let lab = try lab()
         var prober = try lab.a.perform { try NeighbourProber() }
-        let known = (0..<3000).map { NeighbourKey(interface: lab.index, address: IPAddress(ipv4: 0x0a01_0100 + UInt32($0))) }
+        let known = (0..<3000).map {
+            NeighbourKey(interface: lab.index, address: IPAddress(ipv4: 0x0a01_0100 + UInt32($0)))
+        }
         // Entries that exist need no room in the table, whose size is the whole machine's.
         try lab.a.ip(batch: known.map { "neigh add \($0.address) lladdr \(theirs) dev eth0 nud permanent" })
-        let missing = (0..<500).map { NeighbourKey(interface: 4711, address: IPAddress(ipv4: 0x0a01_0100 + UInt32($0))) }
+        let missing = (0..<500).map {
+            NeighbourKey(interface: 4711, address: IPAddress(ipv4: 0x0a01_0100 + UInt32($0)))
+        }
         #expect(prober.probe(known + missing) == .init(sent: 3500, refused: 500))
     }
 

@@ -8,7 +8,9 @@ struct NetworkStateTests {
             interface: interface, address: IPAddress(text.prefix { $0 != "/" })!, prefix: Prefix(text)!)
     }
     private func route(_ prefix: String, _ gateway: String? = nil, _ interface: UInt32, metric: UInt32 = 0) -> Route {
-        Route(destination: Prefix(prefix)!, gateway: gateway.flatMap { IPAddress($0) }, interface: interface, metric: metric)
+        Route(
+            destination: Prefix(prefix)!, gateway: gateway.flatMap { IPAddress($0) }, interface: interface,
+            metric: metric)
     }
     private let links: [UInt32: Link] = [
         1: Link(index: 1, name: "lo", isLoopback: true, isEthernet: false), 2: Link(index: 2, name: "eth0"),
@@ -22,7 +24,8 @@ struct NetworkStateTests {
         #expect(state.linkForDestination(IPAddress("10.200.0.1")!)?.name == "eth0")
         #expect(state.linkForDestination(IPAddress("10.1.5.5")!)?.name == "eth1")
         #expect(state.linkForDestination(IPAddress("10.1.1.1")!)?.name == "eth1", "an address on lo is on no link")
-        #expect(state.linkForDestination(IPAddress("10.2.0.1")!)?.name == "eth0", "a route with a gateway is not a link")
+        #expect(
+            state.linkForDestination(IPAddress("10.2.0.1")!)?.name == "eth0", "a route with a gateway is not a link")
         #expect(state.linkForDestination(IPAddress("11.0.0.1")!) == nil)
         #expect(state.linkForDestination(IPAddress("fd00::1")!) == nil)
     }

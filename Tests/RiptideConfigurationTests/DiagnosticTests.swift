@@ -43,7 +43,6 @@ import Testing
                 "1:10: version: 2 is out of range (write a whole number from 1 to 1)",
                 "2:15: node.name: 'l b' is not fit as a name (write 1 to 47 letters, digits, '.', '_' and '-', a letter or digit first, such as l_b)",
                 "3:1: interfces: unknown key 'interfces' (did you mean interfaces?)",
-                "4:1: services: there are services but no interfaces to receive them on (add interfaces: [{ name: eth0 }] with the name of a network interface)",
                 "6:14: services[A].address: '10.0.0' is not an IP address (write an IPv4 address such as 192.0.2.10, or an IPv6 address such as 2001:db8::10)",
                 "7:12: services[A].ports: 'x' is not a port number (write ports and ranges such as 80,443,8000-8010)",
                 "8:5: services[A].shceduler: unknown key 'shceduler' (did you mean scheduler?)",

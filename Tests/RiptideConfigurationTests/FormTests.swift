@@ -134,7 +134,6 @@ import Testing
         #expect(
             complaints("services: [{}, { servers: [{}] }]\ninterfaces: [{}]\n") == [
                 "1:1: node: is missing (write node: { name: lb1 })",
-                "1:1: services: there are services but no interfaces to receive them on (add interfaces: [{ name: eth0 }] with the name of a network interface)",
                 "1:1: version: is missing (write version: 1)",
                 "1:12: services[0].address: is missing (write the virtual address of the service)",
                 "1:12: services[0].name: is missing (write a name for the service)",
@@ -187,6 +186,19 @@ import Testing
                 "11:61: services[A].servers[a].weight: key 'weight' is already given in line 11 (keep one of the two)",
                 "12:47: services[A].servers[b].weight: 99999 is out of range (write a whole number from 0 to 65535)",
             ])
+    }
+
+    @Test func `repeated keys are reported beside an error that ends the reading`() {
+        #expect(
+            complaints("node: { name: a, name: b }\nx: [\n") == [
+                "1:9: document: key 'name' stands in this mapping more than once (keep one of them)",
+                "3:1: document: not valid YAML: did not find expected node content (check the indentation, quotes and brackets here and in the lines above)",
+            ])
+        // More repetitions than the reader has patience for.
+        let many = (0..<100).map { "k\($0): 1\nk\($0): 2\n" }.joined()
+        let found = complaints(many)
+        #expect(found.count == 17)
+        #expect(found.first == "1:1: document: key 'k0' stands in this mapping more than once (keep one of them)")
     }
 
     @Test(arguments: [

@@ -180,6 +180,16 @@ import Testing
             ])
     }
 
+    @Test(arguments: ["", "interfaces: []", "interfaces:"])
+    func `services need an interface`(interfaces: String) {
+        let text = services("name: A, address: 10.0.0.1, ports: 80, \(server)")
+            .replacing("interfaces: [{ name: eth0 }]", with: interfaces)
+        #expect(
+            complaints(text) == [
+                "4:1: services: there are services but no interfaces to receive them on (add interfaces: [{ name: eth0 }] with the name of a network interface)"
+            ])
+    }
+
     @Test func `interfaces are named once, as the kernel names them`() {
         let text = "version: 1\nnode: { name: a }\ninterfaces: [{ name: e0 }, { name: e0 }, { name: a/b }, { name: eth0 x }, { name: abcdefghijklmnop }, { name: e1, xdp: fast }]\n"
         #expect(

@@ -24,7 +24,8 @@ package final class BackgroundProcess: Sendable {
     /// - Parameter namespace: the network namespace; mounts stay the caller's, so /sys/fs/bpf is visible.
     /// - Parameter environment: added to this process's own.
     package init(
-        _ arguments: [String], in namespace: TestNamespace? = nil, input: [UInt8]? = nil, environment: [String: String] = [:]
+        _ arguments: [String], in namespace: TestNamespace? = nil, input: [UInt8]? = nil,
+        environment: [String: String] = [:]
     ) throws {
         let input = try MemoryFile(holding: input ?? [])
         let output = try MemoryFile()
@@ -44,6 +45,7 @@ package final class BackgroundProcess: Sendable {
             thread.close()
             throw error
         }
+        withExtendedLifetime(input) {}  // the descriptor had to stay open until the child had it
         let state = StateBox()
         thread.submit {
             try? awaitEnd(of: pid, until: nil)
@@ -88,7 +90,9 @@ package final class BackgroundProcess: Sendable {
     /// Waits for its end.
     @discardableResult
     package func wait(timeout: Duration = .seconds(10)) throws -> ProcessEnd {
-        try eventually(within: timeout, every: .milliseconds(2), "\(command) ends; it said: \(stderr)\(stdout)") { end != nil }
+        try eventually(within: timeout, every: .milliseconds(2), "\(command) ends; it said: \(stderr)\(stdout)") {
+            end != nil
+        }
         return end ?? .exited(-1)
     }
 

@@ -74,7 +74,9 @@ func spawn(
         request.parent_death_signal = SIGKILL
         return clinux_spawn(&request, &pid)
     }
-    guard result == 0 else { throw TestFailure("start \(arguments.joined(separator: " ")): \(SystemError.words(-result))") }
+    guard result == 0 else {
+        throw TestFailure("start \(arguments.joined(separator: " ")): \(SystemError.words(-result))")
+    }
     return pid
 }
 

@@ -2,20 +2,22 @@
 # Builds the package in release mode, in .build, so that demo, tests and benchmarks share one build.
 
 # Sets RIPTIDE_BUILD_DIR, RIPTIDED and RIPTIDE. With RIPTIDE_PREBUILT=DIR nothing is built and the programs there are used.
-build_riptide() { # [swift build arguments…]
+build_riptide() { # programs|tests
 	if [[ -n ${RIPTIDE_PREBUILT:-} ]]; then
 		use_programs "$RIPTIDE_PREBUILT"
 		return
 	fi
+	local what=()
+	[[ $1 != tests ]] || what=(--build-tests)
 	local began=$SECONDS log=$repository/.build/riptide-tools.log status=0
 	mkdir -p "$repository/.build"
-	# In a group of its own, so that an interrupt ends the compilers too.
-	setsid swift build --package-path "$repository" -c release "$@" >"$log" 2>&1 </dev/null &
-	build_group=$!
-	tail -n +1 -f --pid="$build_group" -s 0.3 "$log" | follow_progress "Building (the first time takes minutes)" &
+	# In a session of its own: this shell ends it, in its own way, when it is interrupted.
+	setsid swift build --package-path "$repository" -c release "${what[@]}" >"$log" 2>&1 </dev/null &
+	build_process=$!
+	tail -n +1 -f --pid="$build_process" -s 0.3 "$log" | follow_progress "Building (the first time takes minutes)" &
 	local progress=$!
-	wait "$build_group" || status=$?
-	build_group=''
+	wait "$build_process" || status=$?
+	build_process=''
 	wait "$progress" || true
 	if ((status != 0)); then
 		grep -E '(error|fatal error):' "$log" | awk '!seen[$0]++' | head -n 40 >&2 || true
@@ -23,7 +25,7 @@ build_riptide() { # [swift build arguments…]
 		die "the build failed after $(elapsed $((SECONDS - began))); all of its output: $log"
 	fi
 	good "built in $(elapsed $((SECONDS - began)))"
-	use_programs "$(swift build --package-path "$repository" -c release --show-bin-path)"
+	use_programs "$(swift build --package-path "$repository" -c release --show-bin-path 2>/dev/null)"
 }
 
 use_programs() { # folder
@@ -31,7 +33,10 @@ use_programs() { # folder
 	[[ -x $RIPTIDED && -x $RIPTIDE ]] || die "no riptided and riptide in $1"
 }
 
-# For the traps of the tools that build.
+# For the traps of the tools that build. SwiftPM ends its compilers on SIGINT, and leaves them running on SIGTERM.
 interrupt_build() {
-	[[ -z ${build_group:-} ]] || kill -TERM -- "-$build_group" 2>/dev/null || true
+	[[ -n ${build_process:-} ]] || return 0
+	kill -INT "$build_process" 2>/dev/null || return 0
+	wait "$build_process" 2>/dev/null || true
+	build_process=''
 }

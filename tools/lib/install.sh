@@ -52,7 +52,7 @@ ensure_packages() { # name…
 	done
 	((${#missing[@]})) || return 0
 	((EUID == 0)) || die "packages are missing; run: sudo apt-get install -y ${missing[*]}"
-	say "Installing ${#missing[@]} missing packages: ${missing[*]}"
+	say "Installing what is missing: ${missing[*]}"
 	local log
 	log=$(mktemp /tmp/riptide-apt.XXXXXX)
 	apt_quietly "$log" "fetching the package lists" update ||

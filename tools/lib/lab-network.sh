@@ -89,9 +89,14 @@ connect_host() { # host
 # What a host sends by XDP_TX out of its veth reaches the switch only if the switch's end runs an XDP program too, one that
 # passes all. Measured on 6.18: `ethtool -K … gro on` there is not enough.
 accept_transmitted_frames() { # host
-	local object=$lab_folder/pass.o
+	local object=$lab_folder/pass.o pin=$lab_bpffs-pass
 	clang -target bpf -O2 -c "$repository/tools/lib/pass.bpf.c" -o "$object" || die "clang cannot compile for BPF"
-	on switch ip link set dev "$1" xdpdrv object "$object" section xdp || die "the switch's port for $1 takes no XDP program"
+	# By bpftool, since `ip link set … xdp` leaves folders of its own in /sys/fs/bpf. The pin is not needed once it is attached.
+	if ! bpftool prog load "$object" "$pin" type xdp 2>"$lab_folder/bpftool.log" ||
+		! on switch bpftool net attach xdpdrv pinned "$pin" dev "$1" 2>"$lab_folder/bpftool.log"; then
+		die "the switch's port for $1 takes no XDP program: $(head -n 1 "$lab_folder/bpftool.log")"
+	fi
+	rm "$pin"
 }
 
 # A real server has the VIPs to accept their packets, but must leave ARP for them to the balancer. IPv6 needs no switch for

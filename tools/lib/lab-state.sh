@@ -5,6 +5,7 @@ lab_root=/tmp # folders are riptide-lab-NAME
 lab_prefix=riptide
 
 # Sets what belongs to the lab NAME.
+# shellcheck disable=SC2034 # not every tool uses all of it
 use_lab() { # name
 	[[ $1 =~ ^[a-z0-9][a-z0-9-]{0,19}$ ]] || die "a lab's name is 1 to 20 of a-z, 0-9 and -, not '$1'"
 	lab=$1
@@ -52,10 +53,15 @@ lab_ownership() {
 	fi
 }
 
+# By their folders, and by the switch's namespace where a folder was lost.
 lab_names() {
-	local folder
-	for folder in "$lab_root"/riptide-lab-*/; do
-		[[ ! -O $folder || ! -d ${folder}processes ]] || basename "$folder" | sed 's/^riptide-lab-//'
+	local path
+	for path in "$lab_root"/riptide-lab-*/; do
+		[[ ! -O $path || ! -d ${path}processes ]] || basename "${path#"$lab_root"/riptide-lab-}"
+	done
+	for path in /run/netns/"$lab_prefix"-*-switch; do
+		path=${path#/run/netns/"$lab_prefix"-}
+		[[ $path == *'*'* || -d $lab_root/riptide-lab-${path%-switch} ]] || printf '%s\n' "${path%-switch}"
 	done
 }
 
@@ -98,6 +104,14 @@ exec_on() { # host command…
 	exec nsenter --net="/run/netns/$(lab_namespace "$host")" -- "$@"
 }
 
+# Waits for a process that this shell started.
+await_process() { # role
+	local pid
+	read -r pid _ <"$lab_folder/processes/$1"
+	wait "$pid" 2>/dev/null || true
+	rm "$lab_folder/processes/$1"
+}
+
 end_lab_process() { # role
 	local pid start
 	read -r pid start 2>/dev/null <"$lab_folder/processes/$1" || return 0
@@ -111,7 +125,7 @@ remove_lab() {
 	for file in "$lab_folder"/processes/*; do
 		[[ ! -e $file ]] || end_lab_process "$(basename "$file")"
 	done
-	rm -rf "$lab_bpffs"
+	rm -rf "$lab_bpffs" "$lab_bpffs-pass"
 	for host in "${lab_hosts[@]}"; do
 		[[ ! -e /run/netns/$(lab_namespace "$host") ]] || ip netns delete "$(lab_namespace "$host")" || true
 	done

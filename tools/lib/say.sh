@@ -23,9 +23,6 @@ die() {
 
 heading() { printf '\n%s%s%s\n' "$bold$blue" "$*" "$plain"; }
 
-# A command as the reader could type it.
-command_line() { printf '  %s$ %s%s\n' "$dim" "$*" "$plain"; }
-
 indent() { sed 's/^/    /'; }
 
 elapsed() { # seconds

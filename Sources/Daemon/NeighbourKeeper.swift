@@ -1,0 +1,73 @@
+import DataPlane
+import LinuxSystem
+import NetworkTypes
+
+/// Keeps the real servers' neighbour entries alive: the data plane bypasses the kernel's own sending, so nobody else asks for
+/// them. Answers arrive as changes of the network monitor.
+struct NeighbourKeeper: ~Copyable {
+    private var prober: NeighbourProber
+    private let announcer: Announcer
+    private var round = 0
+    /// A known neighbour is asked once in so many calls of `maintain`.
+    private static let period = 5
+
+    init() throws {
+        let prober = try NeighbourProber()
+        announcer = try Announcer()
+        self.prober = prober
+    }
+
+    /// Where a server is reached, if its link is one of `interfaces` and its address is known.
+    static func nextHop(to address: IPAddress, in network: NetworkState, interfaces: Set<UInt32>) -> NextHop? {
+        guard let link = network.linkForDestination(address), interfaces.contains(link.index), link.isUp,
+            let source = link.mac, let neighbour = network.neighbours[NeighbourKey(interface: link.index, address: address)],
+            neighbour.isUsable, let mac = neighbour.mac
+        else { return nil }
+        return NextHop(interface: link.index, mac: mac, sourceMAC: source)
+    }
+
+    /// To be called each second: asks for those that are unknown, and in turn whether the known are still there.
+    mutating func maintain(_ addresses: Set<IPAddress>, in network: NetworkState) {
+        round = (round + 1) % Self.period
+        var (unknown, due): ([NeighbourKey], [NeighbourKey]) = ([], [])
+        for address in addresses {
+            guard let link = network.linkForDestination(address), link.isUp else { continue }
+            let key = NeighbourKey(interface: link.index, address: address)
+            guard let neighbour = network.neighbours[key], neighbour.isUsable else {
+                unknown.append(key)
+                continue
+            }
+            switch neighbour.state {
+            case .permanent, .noarp, .reachable: continue
+            // It has not answered at the address that we know: it may have moved without a word.
+            case .probe: solicit(key, link, in: network)
+            default: if address.spreadValue % Self.period == round { due.append(key) }
+            }
+        }
+        prober.probe(unknown)
+        prober.revalidate(due)
+    }
+
+    /// Asks for neighbours at once.
+    mutating func probe(_ addresses: some Sequence<IPAddress>, in network: NetworkState) {
+        prober.probe(
+            addresses.compactMap { address in
+                network.linkForDestination(address).map { NeighbourKey(interface: $0.index, address: address) }
+            })
+    }
+
+    private func solicit(_ key: NeighbourKey, _ link: Link, in network: NetworkState) {
+        let own = network.addresses.first {
+            $0.interface == link.index && $0.address.family == key.address.family
+                && $0.address.isLinkLocal == (key.address.family == .ipv6)
+        }
+        guard let own, let mac = link.mac else { return }
+        // A link that went down in this moment comes back as a change; nothing is lost by not asking.
+        try? announcer.solicit(key.address, from: own.address, mac: mac, interface: link.index)
+    }
+}
+
+extension IPAddress {
+    /// Spreads addresses over the rounds.
+    fileprivate var spreadValue: Int { Int(truncatingIfNeeded: (high ^ low) & 0xffff) }
+}

@@ -1,0 +1,295 @@
+import DataPlane
+import FoundationEssentials
+import LinuxSystem
+import LoadBalancing
+import Logging
+import NetworkTypes
+import RiptideConfiguration
+
+/// Brings the kernel to what configuration and operators ask for, and keeps it there while the network changes.
+///
+/// Every step compares what shall be with what is and writes the difference, so each may be repeated and a restarted daemon
+/// goes on where the last one ended. No step waits between reading and writing.
+actor Reconciler {
+    let options: DaemonOptions
+    let logger: Logger
+    let started = ContinuousClock.now
+    let monitor: NetworkMonitor
+    let dataPlane: DataPlane
+    private var neighbours: NeighbourKeeper
+    private var addresses: AddressKeeper
+    private let administrativeFile: StateFile
+
+    /// The configuration in force, and its text.
+    private(set) var current: Configuration
+    private(set) var currentText: String
+    private(set) var loadedAt = Date.now
+    private(set) var administrative: AdministrativeStates
+    /// By interface name; what was last tried and how it ended.
+    private(set) var attachments: [String: InterfaceState] = [:]
+    private(set) var lastSweep: SweepReport?
+    private(set) var isDetached = false
+
+    /// How an interface's attachment stands.
+    enum InterfaceState {
+        case attached(Attachment, mac: MACAddress)
+        case failed(String)
+    }
+
+    /// Reads the configuration, loads the data plane and makes it forward. When this throws, what was there before goes on.
+    init(options: DaemonOptions, logger: Logger) throws {
+        self.options = options
+        self.logger = logger
+        let kernel = KernelFacts.current()
+        if let obstacle = kernel.obstacles.first { throw DaemonError(obstacle) }
+        try StateFile.createFolder(options.stateDirectory)
+        try Self.prepareBPFFilesystem(for: options.bpffs)
+        monitor = try NetworkMonitor()
+        administrativeFile = StateFile(path: options.stateDirectory + "/administrative.json")
+        administrative = try AdministrativeStates.read(from: administrativeFile)
+
+        guard let text = try StateFile(path: options.configuration).read() else {
+            throw DaemonError("there is no configuration file \(options.configuration); docs/configuration.md shows how to write one")
+        }
+        // At start a fault of the surroundings, such as an interface that is not there yet, must not keep the rest from working.
+        let result = ConfigurationReader.read(text, file: options.configuration)
+        guard let configuration = result.configuration else {
+            throw DaemonError(
+                "the configuration has errors:\n" + result.diagnostics.map(\.description).joined(separator: "\n"))
+        }
+        let strict = ConfigurationReader.read(text, file: options.configuration, facts: Self.facts(monitor.snapshot))
+        for diagnostic in strict.diagnostics {
+            logger.warning("configuration", metadata: ["diagnostic": "\(diagnostic)"])
+        }
+        current = configuration
+        currentText = text
+        neighbours = try NeighbourKeeper()
+        addresses = try AddressKeeper(logger: logger)
+        dataPlane = try DataPlane(
+            pins: PinDirectory(root: options.bpffs), settings: configuration.dataPath,
+            services: administrative.applied(to: configuration.services))
+    }
+
+    private static func prepareBPFFilesystem(for directory: String) throws {
+        let parent = directory.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }
+        // The usual place is a mount point of its own; any other folder becomes one.
+        if parent == "/sys/fs/bpf" || (try? isOnBPFFilesystem(parent)) == true {
+            try mountBPFFilesystem(at: parent)
+        } else {
+            try mountBPFFilesystem(at: directory)
+        }
+    }
+
+    // MARK: Reconciling
+
+    /// Brings everything into force for the first time.
+    func start() throws {
+        administrative.prune(to: current.services)
+        let writes = try reconcile(attachStrictly: false)
+        let failures = current.interfaces.compactMap { interface -> String? in
+            guard case .failed(let reason) = attachments[interface.name] else { return nil }
+            return reason
+        }
+        if !current.interfaces.isEmpty && failures.count == current.interfaces.count {
+            throw DaemonError(failures.joined(separator: "\n"))
+        }
+        logger.info(
+            "forwarding",
+            metadata: [
+                "services": "\(current.services.count)",
+                "servers": "\(current.services.reduce(0) { $0 + $1.servers.count })", "writes": "\(writes.total)",
+            ])
+    }
+
+    /// Brings maps, interfaces and addresses to what is asked for; answers what it took.
+    func reconcile(attachStrictly: Bool) throws -> MapWrites {
+        let network = monitor.snapshot
+        let writes = try dataPlane.apply(
+            administrative.applied(to: current.services), settings: current.dataPath,
+            nextHop: nextHop(in: network))
+        try attachInterfaces(network, strictly: attachStrictly)
+        dataPlane.setActive(true)
+        try addresses.apply(Set(current.services.map(\.address)), network: network)
+        isDetached = false
+        addresses.announce(interfaces: interfaceIndices(network), network: network)
+        neighbours.probe(unknownServers(network), in: network)
+        return writes
+    }
+
+    private func nextHop(in network: NetworkState) -> (IPAddress) -> NextHop? {
+        let interfaces = interfaceIndices(network)
+        return { NeighbourKeeper.nextHop(to: $0, in: network, interfaces: interfaces) }
+    }
+
+    private func interfaceIndices(_ network: NetworkState) -> Set<UInt32> {
+        let names = Set(current.interfaces.map(\.name))
+        return Set(network.links.values.filter { names.contains($0.name) }.map(\.index))
+    }
+
+    private func unknownServers(_ network: NetworkState) -> [IPAddress] {
+        serverAddresses.filter { network.neighbour(at: $0)?.isUsable != true }
+    }
+
+    private var serverAddresses: Set<IPAddress> {
+        Set(current.services.lazy.flatMap(\.servers).map(\.address))
+    }
+
+    private func attachInterfaces(_ network: NetworkState, strictly: Bool) throws {
+        for interface in current.interfaces {
+            do {
+                try attach(interface, network)
+            } catch {
+                if strictly { throw error }
+                if case .failed("\(error)") = attachments[interface.name] { continue }
+                attachments[interface.name] = .failed("\(error)")
+                logger.error("interface not attached", metadata: ["interface": "\(interface.name)", "error": "\(error)"])
+            }
+        }
+        let names = Set(current.interfaces.map(\.name))
+        try dataPlane.detach(except: names)
+        for name in attachments.keys where !names.contains(name) {
+            attachments[name] = nil
+            logger.info("interface detached", metadata: ["interface": "\(name)"])
+        }
+    }
+
+    private func attach(_ interface: InterfaceSettings, _ network: NetworkState) throws {
+        guard let link = network.link(named: interface.name), let mac = link.mac else {
+            throw DaemonError("there is no Ethernet interface \(interface.name); it is used as soon as it appears")
+        }
+        let attachment = try dataPlane.attach(
+            interface.name, index: link.index, mac: mac, wish: interface.xdp)
+        if case .attached(let before, _) = attachments[interface.name], before == attachment {
+            attachments[interface.name] = .attached(attachment, mac: mac)
+            return
+        }
+        attachments[interface.name] = .attached(attachment, mac: mac)
+        var metadata: Logger.Metadata = ["interface": "\(interface.name)", "mode": "\(attachment.mode)"]
+        metadata["note"] = attachment.note.map { "\($0)" }
+        logger.log(level: attachment.note == nil ? .info : .warning, "interface attached", metadata: metadata)
+    }
+
+    // MARK: The network
+
+    /// Follows what the kernel says of links, addresses, routes and neighbours.
+    func networkChanged(_ change: NetworkChange) {
+        guard !isDetached else { return }
+        let network = monitor.snapshot
+        if change.links {
+            do {
+                try attachInterfaces(network, strictly: false)
+            } catch {
+                logger.error("interfaces not brought up to date", metadata: ["error": "\(error)"])
+            }
+        }
+        let wide = change.links || change.addresses || change.routes
+        let servers = wide ? nil : Set(change.neighbours.map(\.address))
+        let writes = dataPlane.refreshNextHops(of: servers, nextHop(in: network))
+        if writes.total > 0 {
+            logger.debug("real servers' next hops changed", metadata: ["servers": "\(writes.total)"])
+        }
+        if wide { neighbours.probe(unknownServers(network), in: network) }
+    }
+
+    /// What is to be done each second.
+    func everySecond() {
+        guard !isDetached else { return }
+        let network = monitor.snapshot
+        neighbours.maintain(serverAddresses, in: network)
+        addresses.announce(interfaces: interfaceIndices(network), network: network)
+    }
+
+    /// What is to be done every few seconds: housekeeping of the tables.
+    func sweep() {
+        do {
+            lastSweep = try dataPlane.sweep()
+        } catch {
+            logger.error("tables not swept", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Changes
+
+    /// What is wrong with a configuration on this machine.
+    func read(_ text: String, file: String) -> ConfigurationResult {
+        ConfigurationReader.read(text, file: file, facts: Self.facts(monitor.snapshot))
+    }
+
+    /// Makes a configuration the one in force, and its text the daemon's file if `save`. When this throws, the one before is
+    /// in force.
+    func apply(_ fresh: Configuration, text: String, save: Bool) throws -> MapWrites {
+        let before = current
+        let writes: MapWrites
+        do {
+            current = fresh
+            writes = try reconcile(attachStrictly: true)
+            if save && text != currentText { try StateFile(path: options.configuration).write(text, mode: 0o644) }
+        } catch {
+            current = before
+            _ = try? reconcile(attachStrictly: false)
+            throw error
+        }
+        currentText = text
+        loadedAt = .now
+        administrative.prune(to: current.services)
+        try administrative.write(to: administrativeFile)
+        logger.info("configuration applied", metadata: ["writes": "\(writes.total)"])
+        return writes
+    }
+
+    /// Sets a server's state or weight apart from the configuration; a part that is `nil` stays.
+    func change(_ change: AdministrativeStates.Override, service: String, server: String) throws {
+        let before = administrative
+        administrative[service, server] = change
+        do {
+            _ = try dataPlane.apply(
+                administrative.applied(to: current.services), settings: current.dataPath,
+                nextHop: nextHop(in: monitor.snapshot))
+            try administrative.write(to: administrativeFile)
+        } catch {
+            administrative = before
+            throw error
+        }
+        logger.info(
+            "real server changed",
+            metadata: [
+                "service": "\(service)", "server": "\(server)", "state": "\(change.state ?? "as configured")",
+                "weight": "\(change.weight.map(String.init) ?? "as configured")",
+            ])
+    }
+
+    /// Takes the program off all interfaces and the VIPs off `lo`, until a configuration is applied again.
+    func detach() throws {
+        try dataPlane.detach(except: [])
+        dataPlane.setActive(false)
+        try addresses.apply([], network: monitor.snapshot)
+        attachments = [:]
+        isDetached = true
+        logger.warning("data plane detached: nothing is forwarded")
+    }
+
+    /// Ends. The data plane goes on unless it was detached or is to be.
+    func end() {
+        do {
+            if options.detach && !isDetached { try detach() }
+        } catch {
+            logger.error("data plane not detached", metadata: ["error": "\(error)"])
+        }
+        if isDetached { dataPlane.removePins() }
+        monitor.close()
+    }
+
+    // MARK: The machine
+
+    /// What the configuration is checked against. The VIPs that we put on `lo` are not the machine's own.
+    static func facts(_ network: NetworkState) -> SystemFacts {
+        SystemFacts(
+            interfaces: network.links.values.sorted { $0.index < $1.index }.map { link in
+                SystemFacts.Interface(
+                    name: link.name, isEthernet: link.isEthernet, isLoopback: link.isLoopback,
+                    addresses: network.addresses.filter { $0.interface == link.index && !$0.isOurs }.map {
+                        SystemFacts.InterfaceAddress(address: $0.address, prefix: $0.prefix)
+                    })
+            })
+    }
+}
