@@ -85,6 +85,12 @@ let package = Package(
         executable("riptided", ["Daemon", arguments, logging]),
         executable("riptide", ["ControlAPI", "RiptideConfiguration", arguments]),
 
+        // Measuring, for tools/bench.
+        .executableTarget(
+            name: "riptide-bench",
+            dependencies: ["BPFRuntime", "DataPlane", "LoadBalancing", "NetworkTypes", "PacketKit", arguments],
+            path: "Sources/DataPlaneBench", swiftSettings: strict, plugins: [.plugin(name: "CompileBPF")]),
+
         // The build of bpf/.
         .executableTarget(name: "EmbedBPF", swiftSettings: strict),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedBPF"]),

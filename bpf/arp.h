@@ -124,6 +124,8 @@ static __noinline __u32 answer_neighbour_solicitation(struct packet *p)
 		return RIPTIDE_PASS_PROTOCOL;
 	if (ip->nexthdr != IPPROTO_ICMPV6)
 		return RIPTIDE_PASS_PROTOCOL;
+	if (message->type != ND_SOLICITATION && message->type != ND_ADVERTISEMENT)
+		return RIPTIDE_PASS_PROTOCOL;
 	if (message->type != ND_SOLICITATION || message->code != 0 || ip->hop_limit != 255)
 		return RIPTIDE_PASS_NEIGHBOUR;
 	copy_address(target, message->target);

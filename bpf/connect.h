@@ -27,6 +27,7 @@ struct connection {
 	struct note client_note;
 	__u64 flow_hash;
 	__u64 client_hash;
+	__u32 remembered; /* the server comes from the persistence table */
 };
 
 /* A server that the connection or its client has already. */
@@ -45,6 +46,7 @@ static __always_inline void recall(const struct packet *p, struct connection *c)
 		if (c->real && c->real->generation == entry->generation) {
 			if (c->real->state == RIPTIDE_SERVER_ONLINE)
 				WORD64(&entry->seen) = p->now;
+			c->remembered = 1;
 			return;
 		}
 	}
@@ -57,22 +59,33 @@ static __always_inline void choose(const struct packet *p, struct connection *c,
 {
 	int persistent = c->service->persistence_timeout != 0;
 	const struct note *memory = persistent ? &c->client_note : &c->flow_note;
-	__u64 hash = persistent ? c->client_hash : c->flow_hash;
+	/* Where the client has one server for all, the hash is the client's: a node that just took over finds that server. */
+	int by_client = persistent || c->service->scheduler == RIPTIDE_SCHEDULER_SH;
+	__u64 hash = by_client ? c->client_hash : c->flow_hash;
 
 	if (begins && memory->place)
-		c->server = schedule(c->service, c->service_number, c->flow_hash, c->client_hash);
+		c->server = schedule(c->service, c->service_number, hash);
 	else
 		c->server = schedule_by_hash(c->service, hash);
 	c->real = server_of(c->server, c->service_number);
 }
 
+/* From here on the persistence table alone tells the client's server: a note beside it would outlive a short time-out. */
 static __always_inline void remember_client(const struct packet *p, const struct connection *c)
 {
 	struct persistence entry = {.seen = p->now, .server = c->server, .generation = c->real->generation};
-	struct persistence *known = bpf_map_lookup_elem(&persistence, &c->client);
+	struct persistence *known;
 
-	if (known && known->server == c->server && known->generation == c->real->generation)
+	if (c->remembered)
 		return;
+	if (c->client_note.server)
+		half_open_clear(&c->client_note);
+	known = bpf_map_lookup_elem(&persistence, &c->client);
+	if (known && known->server == c->server && known->generation == c->real->generation) {
+		if (c->real->state == RIPTIDE_SERVER_ONLINE)
+			WORD64(&known->seen) = p->now;
+		return;
+	}
 	bpf_map_update_elem(&persistence, &c->client, &entry, BPF_ANY);
 }
 
@@ -123,11 +136,10 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 		count_traffic(p, c->server, tcp);
 		break;
 	case RIPTIDE_FORWARD_NEW:
+	case RIPTIDE_FORWARD_STRAY:
 		if (persistent && !tcp && c->client_note.server)
 			remember_client(p, c);
-		/* fall through */
-	case RIPTIDE_FORWARD_STRAY:
-		if (persistent && c->client_note.place)
+		else if (persistent && !c->remembered && c->client_note.place)
 			half_open_write(&c->client_note, c->server, p->now);
 		if (c->flow_note.place)
 			half_open_write(&c->flow_note, c->server, p->now);

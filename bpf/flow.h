@@ -17,6 +17,14 @@ static __always_inline void flow_end(struct flow *flow, __u32 open_state)
 		__sync_fetch_and_add(&load->established, -1);
 }
 
+/* A TCP client that gives up with its second packet (a port scan does) has no open flow: it begins as closing. */
+static __always_inline __u32 first_state(const struct packet *p)
+{
+	if (p->key.protocol != IPPROTO_TCP)
+		return RIPTIDE_FLOW_UDP;
+	return p->tcp_flags & (TCP_FIN | TCP_RST) ? RIPTIDE_FLOW_CLOSING : RIPTIDE_FLOW_ESTABLISHED;
+}
+
 static __always_inline void flow_begin(const struct packet *p, __u32 service, __u32 server, __u32 generation)
 {
 	struct flow flow = {
@@ -27,11 +35,11 @@ static __always_inline void flow_begin(const struct packet *p, __u32 service, __
 		.server = server,
 		.generation = generation,
 		.service = service,
-		.state = p->key.protocol == IPPROTO_TCP ? RIPTIDE_FLOW_ESTABLISHED : RIPTIDE_FLOW_UDP,
+		.state = first_state(p),
 	};
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
 
-	if (bpf_map_update_elem(&flows, &p->key, &flow, BPF_NOEXIST) == 0 && load)
+	if (bpf_map_update_elem(&flows, &p->key, &flow, BPF_NOEXIST) == 0 && load && flow.state != RIPTIDE_FLOW_CLOSING)
 		__sync_fetch_and_add(&load->established, 1);
 }
 

@@ -44,6 +44,9 @@ static __always_inline void consider(struct candidate *best, __u32 server, int w
 	if (!load || !real || !server)
 		return;
 	connections = WORD64(&load->established) + WORD64(&load->half_open);
+	/* The counts are corrected only now and then: one that is below zero for a while must not look like the highest. */
+	if ((__s64)connections < 0)
+		connections = 0;
 	weight = weighted ? real->weight : 1;
 	if (best->server && connections * best->weight >= best->load * weight)
 		return;
@@ -55,14 +58,17 @@ static __always_inline void consider(struct candidate *best, __u32 server, int w
 /*
  * lc and wlc. The first to be considered is drawn by hash, in shares by weight for wlc, and only a server with a lower load
  * displaces it: so servers that are equally loaded, idle ones too, share evenly and a burst does not go to one of them.
+ *
+ * A global function, for the verifier's sake: hence the check of the pointer.
  */
-static __noinline __u32 schedule_by_load(const struct service *service, __u64 hash, int weighted)
+__noinline __u32 schedule_by_load(const struct service *service, __u64 hash, int weighted)
 {
 	struct candidate best = {};
-	__u32 count = service->members_count;
+	__u32 count;
 
-	if (!count)
+	if (!service || !service->members_count)
 		return RIPTIDE_NO_SERVER;
+	count = service->members_count;
 	if (weighted)
 		consider(&best, schedule_by_hash(service, hash), weighted);
 	else
@@ -83,19 +89,17 @@ static __noinline __u32 schedule_by_load(const struct service *service, __u64 ha
 	return best.server;
 }
 
-static __always_inline __u32 schedule(const struct service *service, __u32 number, __u64 flow_hash, __u64 client_hash)
+static __always_inline __u32 schedule(const struct service *service, __u32 number, __u64 hash)
 {
 	switch (service->scheduler) {
 	case RIPTIDE_SCHEDULER_WLC:
-		return schedule_by_load(service, flow_hash, 1);
+		return schedule_by_load(service, hash, 1);
 	case RIPTIDE_SCHEDULER_LC:
-		return schedule_by_load(service, flow_hash, 0);
+		return schedule_by_load(service, hash, 0);
 	case RIPTIDE_SCHEDULER_WRR:
 	case RIPTIDE_SCHEDULER_RR:
 		return schedule_by_turn(service, number);
-	case RIPTIDE_SCHEDULER_SH:
-		return schedule_by_hash(service, client_hash);
 	default:
-		return schedule_by_hash(service, flow_hash);
+		return schedule_by_hash(service, hash);
 	}
 }

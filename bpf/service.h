@@ -8,12 +8,12 @@ static __always_inline struct vip *find_vip(const __u8 *address)
 	return bpf_map_lookup_elem(&vips, address);
 }
 
-/* The number of the service that has the port; 0 if none has. */
-static __always_inline __u32 find_service(const struct vip *vip, __u32 protocol, __u16 port)
+/*
+ * The number of the service that has the port, of a run of ranges; 0 if none has. A global function: the verifier walks its
+ * loop once, apart from all that comes before and after.
+ */
+__noinline __u32 find_range(__u32 first, __u32 count, __u16 port)
 {
-	__u32 first = protocol == IPPROTO_TCP ? vip->tcp_first : vip->udp_first;
-	__u32 count = protocol == IPPROTO_TCP ? vip->tcp_count : vip->udp_count;
-
 	for (int i = 0; i < 17 && count; i++) {
 		__u32 half = count / 2;
 		__u32 middle = first + half;
@@ -31,4 +31,11 @@ static __always_inline __u32 find_service(const struct vip *vip, __u32 protocol,
 		}
 	}
 	return 0;
+}
+
+static __always_inline __u32 find_service(const struct vip *vip, __u32 protocol, __u16 port)
+{
+	if (protocol == IPPROTO_TCP)
+		return find_range(vip->tcp_first, vip->tcp_count, port);
+	return find_range(vip->udp_first, vip->udp_count, port);
 }

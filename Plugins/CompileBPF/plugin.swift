@@ -6,7 +6,7 @@ import PackagePlugin
     /// Which program each target carries, below bpf/.
     static let programs = [
         "DataPlane": "riptide.bpf.c",
-        "DataPlaneBench": "bench/reference.bpf.c",
+        "riptide-bench": "bench/reference.bpf.c",
     ]
 
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {

@@ -51,6 +51,15 @@ package struct Program: ~Copyable {
         return TestResult(action: run.result, packet: Array(out[..<Int(run.out_size)]), duration: Int(run.duration))
     }
 
+    /// Runs an XDP program on `count` frames that are really sent where it redirects them, as fast as this CPU can.
+    package func send(_ packet: [UInt8], count: Int, from interface: UInt32) throws(BPFError) {
+        let number = descriptor.number
+        let result = packet.withUnsafeBytes {
+            clibbpf_run_xdp_live(number, $0.baseAddress, UInt32($0.count), interface, UInt32(count))
+        }
+        _ = try check("send frames by program \(name)") { result }
+    }
+
     /// Runs a program of the section "syscall" on a value that it may change.
     package func call<Context: BitwiseCopyable>(_ context: inout Context) throws(BPFError) {
         let number = descriptor.number

@@ -83,6 +83,15 @@ int clibbpf_run_xdp(int program, struct clibbpf_run *run)
 	return error;
 }
 
+int clibbpf_run_xdp_live(int program, const void *packet, unsigned size, unsigned interface, unsigned repeat)
+{
+	struct xdp_md context = {.data_end = size, .ingress_ifindex = interface};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = size, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = repeat, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
+
+	return bpf_prog_test_run_opts(program, &options);
+}
+
 int clibbpf_run_syscall(int program, void *context, unsigned size)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = context, .ctx_size_in = size);

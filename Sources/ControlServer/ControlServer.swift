@@ -56,8 +56,28 @@ package struct ControlServer: Service {
                 await ready()
             },
             logger: quiet)
-        try await application.run()
+        try await serve(application)
         if let error = restriction.withLock({ $0 }) { throw error }
         logger.info("control socket closed", metadata: ["path": "\(file.path)"])
     }
+
+    /// Ends gracefully, unless clients keep it from doing so: those that hang are cut after a while.
+    private func serve(_ application: some Service) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await application.run() }
+            group.addTask {
+                try await gracefulShutdown()
+                try await Task.sleep(for: Self.patience)
+            }
+            // The application ended, or patience did; in either case the other one is not needed.
+            try await group.next()
+            group.cancelAll()
+            do {
+                try await group.waitForAll()
+            } catch is CancellationError {}
+        }
+    }
+
+    /// How long a request may take on after the shutdown began.
+    private static let patience = Duration.seconds(2)
 }

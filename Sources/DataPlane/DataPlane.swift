@@ -70,6 +70,11 @@ package final class DataPlane {
         try maps.program.test(packet, repetitions: repetitions)
     }
 
+    /// The program that forwards, for what runs or attaches it in a way of its own.
+    package func withProgram<Result>(_ body: (borrowing Program) throws -> Result) rethrows -> Result {
+        try body(maps.program)
+    }
+
     /// Jiffies now, and how many make a second.
     func clock() throws -> (now: UInt64, hz: UInt64) {
         (try JiffiesClock.now(maps.clock), UInt64(hz))

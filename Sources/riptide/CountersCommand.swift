@@ -26,7 +26,8 @@ struct CountersCommand: AsyncParsableCommand {
                     print("\u{1B}[H\u{1B}[2J", terminator: "")
                 }
                 try output.show(CounterList(counters: counters)) { counterList(counters, before: before, $0) }
-                fflush(nil)
+                // Nobody reads any more: as good as an interrupt.
+                guard fflush(nil) == 0 else { return }
                 last = (counters, moment)
                 try await clock.sleep(until: moment + .seconds(1))
             }

@@ -15,7 +15,8 @@ func run(
     let folder = FileManager.default.temporaryDirectory.appending(path: "riptide-run-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let (inputFile, outputFile, errorFile) = (folder.appending(path: "in"), folder.appending(path: "out"), folder.appending(path: "err"))
+    let inputFile = folder.appending(path: "in")
+    let (outputFile, errorFile) = (folder.appending(path: "out"), folder.appending(path: "err"))
     try Data(input).write(to: inputFile)
     try Data().write(to: outputFile)
     try Data().write(to: errorFile)

@@ -32,6 +32,9 @@ struct clibbpf_run {
 };
 int clibbpf_run_xdp(int program, struct clibbpf_run *run);
 
+// Runs an XDP program on frames that really are sent where it redirects them, `repeat` of them, from interface `interface`.
+int clibbpf_run_xdp_live(int program, const void *packet, unsigned size, unsigned interface, unsigned repeat);
+
 // Runs a program of section "syscall" with a context that it may change.
 int clibbpf_run_syscall(int program, void *context, unsigned size);
 

@@ -1,0 +1,142 @@
+import DataPlane
+import LoadBalancing
+import NetworkTypes
+import PacketKit
+import TestSupport
+import Testing
+
+extension DataPlaneKernelTests {
+    /// Drain, halt, removal and return of real servers, as their clients see them.
+    @Suite struct ServerStates {
+        static let service = VirtualService.sample(
+            protocols: [.tcp, .udp], scheduler: .rr, persistence: Persistence(prefix: 32), weights: [100, 100])
+
+        static let drains: [(name: String, change: @Sendable (inout RealServer) -> Void)] = [
+            ("drain", { $0.state = .drain }), ("weight 0", { $0.weight = 0 }),
+        ]
+
+        @Test(arguments: [0, 1])
+        func `a draining server keeps its flows and clients and gets no new ones`(_ way: Int) throws {
+            let rig = try Rig([Self.service])
+            let (ours, other) = (Client(number: 1), Client(number: 2))
+            #expect(try rig.open(ours) == 1 && rig.open(other) == 2)
+            let change = Self.drains[way].change
+            try rig.apply([Self.service.with("s1", change)])
+            let server = Family.ipv4.server(1)
+            try rig.expect("its flow", ours.ack, .sent(ours.ack.routed(to: server), "forward.flow"))
+            let again = Client(number: 1, port: 5)
+            try rig.expect("its client", again.syn, .sent(again.syn.routed(to: server), "forward.new"))
+            #expect(try rig.server(again.ack) == 1)
+            for number in 10...60 { #expect(try rig.open(Client(number: number)) == 2) }
+            #expect(try rig.established() == ["s1": 2, "s2": 52])
+            try rig.apply([Self.service])
+            #expect(try Set((100...103).map { try rig.open(Client(number: $0)) }) == [1, 2])
+        }
+
+        @Test func `a draining server's clients run out though their flows go on`() throws {
+            var service = Self.service
+            service.persistence?.timeout = .seconds(1)
+            let rig = try Rig([service])
+            #expect(try rig.open(Client()) == 1)
+            try rig.apply([service.with("s1") { $0.state = .drain }])
+            try eventually("the client is forgotten") {
+                #expect(try rig.server(Client().ack) == 1)
+                return try rig.plane.persistence().isEmpty
+            }
+            #expect(try rig.open(Client(port: 2)) == 2)
+            #expect(try rig.server(Client().ack) == 1)
+        }
+
+        @Test(arguments: TransportProtocol.allCases)
+        func `a halted server's flows and clients go elsewhere at once`(_ transport: TransportProtocol) throws {
+            let rig = try Rig([Self.service])
+            func packet(_ client: Client) -> Packet { transport == .tcp ? client.ack : client.udp() }
+            let ours = Client(number: 1)
+            if transport == .tcp {
+                #expect(try rig.open(ours) == 1)
+            } else {
+                for _ in 0..<2 { #expect(try rig.server(ours.udp()) == 1) }
+            }
+            #expect(try rig.established() == ["s1": 1, "s2": 0])
+            try rig.apply([Self.service.with("s1") { $0.state = .halt }])
+            let expected = packet(ours).routed(to: Family.ipv4.server(2))
+            try rig.expect(
+                "first", packet(ours), .sent(expected, transport == .tcp ? "forward.stray" : "forward.new"))
+            #expect(try rig.established() == ["s1": 0, "s2": 0])
+            try rig.expect("second", packet(ours), .sent(expected, "forward.confirmed"))
+            #expect(try rig.plane.persistence().map(\.server) == ["s2"])
+            #expect(try rig.open(Client(number: 1, port: 9)) == 2)
+            // Online again it gets new clients; those that moved stay where they are.
+            try rig.apply([Self.service])
+            #expect(try rig.open(Client(number: 1, port: 10)) == 2)
+            #expect(try Set((20...23).map { try rig.open(Client(number: $0)) }) == [1, 2])
+        }
+
+        @Test func `a beginning at a server that is then halted goes elsewhere`() throws {
+            let rig = try Rig([Self.service])
+            #expect(try rig.server(Client().syn) == 1)
+            try rig.apply([Self.service.with("s1") { $0.state = .halt }])
+            #expect(try rig.open(Client()) == 2)
+            #expect(try rig.halfOpen() == ["s1": 0, "s2": 0])
+        }
+
+        @Test func `with all servers halted nothing goes through`() throws {
+            let rig = try Rig([Self.service])
+            try rig.open(Client())
+            var service = Self.service
+            for index in service.servers.indices { service.servers[index].state = .halt }
+            try rig.apply([service])
+            try rig.expect("of the flow", Client().ack, .dropped("drop.no-server"))
+            try rig.expect("new", Client(port: 2).syn, .dropped("drop.no-server"))
+        }
+
+        /// The new server gets the number of the one that left, and nothing else of it.
+        @Test(arguments: [false, true])
+        func `a new server inherits neither flows nor clients nor counts`(_ withRestart: Bool) throws {
+            let rig = try Rig([Self.service])
+            #expect(try rig.open(Client(number: 1)) == 1 && rig.open(Client(number: 2)) == 2)
+            let reduced = Self.service.without("s2")
+            try rig.apply([reduced])
+            if withRestart {
+                try rig.restart([reduced])
+                try rig.apply([reduced])
+            }
+            var replaced = reduced
+            replaced.servers.append(RealServer(name: "s7", address: Family.ipv4.server(7), weight: 100))
+            try rig.apply([replaced])
+            #expect(try rig.plane.statistics()["web"]?.servers["s7"]?.packets == 0)
+            #expect(try rig.established() == ["s1": 1, "s7": 0])
+            #expect(try rig.flows(FlowFilter(server: "s7")).isEmpty)
+            #expect(try rig.plane.persistence().map(\.server) == ["s1"])
+            let rises = try rig.rises { _ = try rig.server(Client(number: 2).ack) }
+            #expect(rises == ["forward.stray": 1])
+            #expect(try rig.server(Client(number: 1).ack) == 1)
+        }
+
+        @Test func `beginnings at a server that left do not weigh on the one that gets its number`() throws {
+            let service = VirtualService.sample(scheduler: .lc, weights: [1, 1])
+            let rig = try Rig([service])
+            for port: UInt16 in 1...40 { _ = try rig.server(Client(port: port).syn) }
+            var replaced = service.without("s1")
+            replaced.servers.append(RealServer(name: "s7", address: Family.ipv4.server(7), weight: 1))
+            try rig.apply([replaced])
+            // Half of these beginnings were noted for the number that s7 has now.
+            for port: UInt16 in 1...40 { _ = try rig.server(Client(port: port).tcp(.rst)) }
+            #expect(try rig.halfOpen() == ["s2": 0, "s7": 0])
+            #expect(try rig.spread(FrameStamp(Client()), ports: 101...200) == [2: 50, 7: 50])
+        }
+
+        @Test func `a service that is gone leaves its ports and address to the kernel`() throws {
+            let other = VirtualService.sample("other", ports: "443", weights: [1], firstServer: 11)
+            let rig = try Rig([Self.service, other])
+            try rig.open(Client())
+            try rig.apply([other])
+            try rig.expect("of the flow", Client().ack, .passed("pass.port"))
+            try rig.expect("new", Client(port: 2).syn, .passed("pass.port"))
+            try rig.apply([])
+            try rig.expect("new", Client(port: 3, service: 443).syn, .passed("pass.not-vip"))
+            #expect(try rig.plane.statistics().isEmpty)
+            #expect(try rig.plane.sweep().flows == 0)
+        }
+    }
+}

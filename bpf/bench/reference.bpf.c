@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What Riptide is measured against, in one object:
+ *
+ *   wrapper     puts the packet back into its first form, then calls one of the programs by tail call. Its own cost, with
+ *               `empty` behind it, is taken off all figures.
+ *   reference   the least that a load balancer with a flow table can do: parse, one look-up of a 40-byte key in a hash,
+ *               rewrite of both MAC addresses, XDP_TX.
+ *   generator   makes packets for a run with live frames and sends them out by one interface.
+ *   reflect     XDP_TX and nothing else: the most that one interface can do.
+ *   sink        counts what arrives for one MAC address, and drops it.
+ */
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define HEADER_SIZE 80 /* Ethernet, IPv6 and TCP fit, and so does IPv4 */
+
+struct packet_template {
+	__u8 header[HEADER_SIZE];
+	__u32 length;      /* of the header that is restored */
+	__u32 varied;      /* offset of the 32-bit word of the source address that tells flows apart */
+	__u32 flow_mask;   /* flows - 1 */
+	__u32 program;     /* that the wrapper calls */
+	__u32 interface;   /* that the generator sends by */
+	__u32 reserved;    /* zero */
+	__u64 sink_mac;    /* six octets, as they lie in memory */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet_template);
+} template SEC(".maps");
+
+struct counts {
+	__u64 made;
+	__u64 arrived;
+	__u64 strayed;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counts);
+} counted SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 8);
+	__type(key, __u32);
+	__type(value, __u32);
+} programs SEC(".maps");
+
+struct reference_key {
+	__u64 source[2];
+	__u64 destination[2];
+	__u32 ports;
+	__u32 protocol;
+};
+
+struct reference_value {
+	__u8 mac[6];
+	__u16 reserved0;
+	__u8 source_mac[6];
+	__u16 reserved1;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2097152);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct reference_key);
+	__type(value, struct reference_value);
+} reference_flows SEC(".maps");
+
+struct ethernet {
+	__u8 destination[6];
+	__u8 source[6];
+	__be16 type;
+};
+
+/* Writes the header of the next packet of the round; answers 0 if the packet is too short. */
+static __always_inline struct packet_template *restore(struct xdp_md *xdp)
+{
+	__u32 zero = 0;
+	struct packet_template *from = bpf_map_lookup_elem(&template, &zero);
+	struct counts *counts = bpf_map_lookup_elem(&counted, &zero);
+	__u64 *to = (void *)(long)xdp->data;
+	__u32 *word;
+	__u32 at;
+
+	if (!from || !counts || (void *)to + HEADER_SIZE > (void *)(long)xdp->data_end)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < HEADER_SIZE / 8; i++)
+		to[i] = ((__u64 *)from->header)[i];
+	at = from->varied & 0x3c;
+	word = (void *)to + at + 2;
+	if ((void *)(word + 1) > (void *)(long)xdp->data_end)
+		return 0;
+	/* The last octets of the address, which lie two octets off a multiple of four behind Ethernet's fourteen. */
+	*word = bpf_htonl(bpf_ntohl(*word) + ((__u32)counts->made & from->flow_mask));
+	counts->made += 1;
+	return from;
+}
+
+SEC("xdp.frags")
+int wrapper(struct xdp_md *xdp)
+{
+	struct packet_template *from = restore(xdp);
+
+	if (from)
+		bpf_tail_call(xdp, &programs, from->program);
+	return XDP_ABORTED;
+}
+
+SEC("xdp.frags")
+int empty(struct xdp_md *xdp)
+{
+	return XDP_TX;
+}
+
+SEC("xdp.frags")
+int reflect(struct xdp_md *xdp)
+{
+	return XDP_TX;
+}
+
+static __always_inline int reference_key(struct xdp_md *xdp, struct reference_key *key)
+{
+	void *end = (void *)(long)xdp->data_end;
+	struct ethernet *ethernet = (void *)(long)xdp->data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	struct ipv6hdr *ip6 = (void *)(ethernet + 1);
+	struct tcphdr *tcp;
+
+	if ((void *)(ethernet + 1) > end)
+		return 0;
+	if (ethernet->type == bpf_htons(0x0800)) {
+		if ((void *)(ip + 1) > end || ip->ihl != 5)
+			return 0;
+		key->source[0] = 0;
+		key->source[1] = (__u64)ip->saddr << 32 | bpf_htonl(0xffff);
+		key->destination[0] = 0;
+		key->destination[1] = (__u64)ip->daddr << 32 | bpf_htonl(0xffff);
+		key->protocol = ip->protocol;
+		tcp = (void *)(ip + 1);
+	} else if (ethernet->type == bpf_htons(0x86dd)) {
+		if ((void *)(ip6 + 1) > end)
+			return 0;
+		key->source[0] = *(__u64 *)&ip6->saddr;
+		key->source[1] = ((__u64 *)&ip6->saddr)[1];
+		key->destination[0] = *(__u64 *)&ip6->daddr;
+		key->destination[1] = ((__u64 *)&ip6->daddr)[1];
+		key->protocol = ip6->nexthdr;
+		tcp = (void *)(ip6 + 1);
+	} else {
+		return 0;
+	}
+	if ((void *)(tcp + 1) > end || key->protocol != IPPROTO_TCP)
+		return 0;
+	key->ports = *(__u32 *)tcp;
+	return 1;
+}
+
+SEC("xdp.frags")
+int reference(struct xdp_md *xdp)
+{
+	struct ethernet *ethernet = (void *)(long)xdp->data;
+	struct reference_key key;
+	struct reference_value *value;
+
+	if (!reference_key(xdp, &key))
+		return XDP_PASS;
+	value = bpf_map_lookup_elem(&reference_flows, &key);
+	if (!value)
+		return XDP_PASS;
+	if ((void *)(ethernet + 1) > (void *)(long)xdp->data_end)
+		return XDP_PASS;
+	*(__u32 *)ethernet->destination = *(__u32 *)value->mac;
+	*(__u16 *)(ethernet->destination + 4) = *(__u16 *)(value->mac + 4);
+	*(__u32 *)ethernet->source = *(__u32 *)value->source_mac;
+	*(__u16 *)(ethernet->source + 4) = *(__u16 *)(value->source_mac + 4);
+	return XDP_TX;
+}
+
+/* Enters the packet's flow into the reference's table. */
+SEC("xdp.frags")
+int reference_learn(struct xdp_md *xdp)
+{
+	struct reference_key key;
+	struct reference_value value = {.mac = {2, 0, 0, 0, 0, 9}, .source_mac = {2, 0, 0, 0, 0, 1}};
+
+	if (!reference_key(xdp, &key))
+		return XDP_PASS;
+	bpf_map_update_elem(&reference_flows, &key, &value, BPF_ANY);
+	return XDP_TX;
+}
+
+SEC("xdp.frags")
+int generator(struct xdp_md *xdp)
+{
+	struct packet_template *from = restore(xdp);
+
+	return from ? bpf_redirect(from->interface, 0) : XDP_ABORTED;
+}
+
+SEC("xdp.frags")
+int sink(struct xdp_md *xdp)
+{
+	__u32 zero = 0;
+	struct packet_template *wanted = bpf_map_lookup_elem(&template, &zero);
+	struct counts *counts = bpf_map_lookup_elem(&counted, &zero);
+	__u64 *head = (void *)(long)xdp->data;
+
+	if (!wanted || !counts || (void *)(head + 1) > (void *)(long)xdp->data_end)
+		return XDP_DROP;
+	if ((*head & 0xffffffffffffULL) == wanted->sink_mac)
+		counts->arrived += 1;
+	else
+		counts->strayed += 1;
+	return XDP_DROP;
+}
+
+char LICENSE[] SEC("license") = "GPL";
