@@ -122,7 +122,8 @@ static __noinline __u32 answer_neighbour_solicitation(struct packet *p)
 	/* The shortest solicitation has no option. */
 	if ((void *)(ethernet + 1) > packet_end(p) || (void *)&message->option_type > packet_end(p))
 		return RIPTIDE_PASS_PROTOCOL;
-	if (ip->nexthdr != IPPROTO_ICMPV6)
+	/* The protocol number may have come with IPv4, too. */
+	if (ip->version != 6 || ip->nexthdr != IPPROTO_ICMPV6)
 		return RIPTIDE_PASS_PROTOCOL;
 	if (message->type != ND_SOLICITATION && message->type != ND_ADVERTISEMENT)
 		return RIPTIDE_PASS_PROTOCOL;

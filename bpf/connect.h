@@ -107,7 +107,7 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 	int persistent = c->service->persistence_timeout != 0;
 	__u32 verdict;
 
-	c->flow_hash = hash_flow(&p->key);
+	c->flow_hash = p->id.hash;
 	persistence_client(p, c->service, c->client.client);
 	c->client_hash = hash_address(c->client.client, settings.schedule_seed);
 	c->flow_note = half_open_find(mix(c->flow_hash ^ settings.half_open_seed), NOTE_FLOW, p->now);
@@ -168,10 +168,10 @@ static __noinline __u32 connect(struct packet *p)
 		return RIPTIDE_DROP_TABLE_CHANGING;
 
 	/* A flow that no longer holds makes way for its successor. */
-	stale = bpf_map_lookup_elem(&flows, &p->key);
+	stale = flow_find(p);
 	if (stale) {
 		flow_end(stale, stale->state == RIPTIDE_FLOW_UDP ? RIPTIDE_FLOW_UDP : RIPTIDE_FLOW_ESTABLISHED);
-		bpf_map_delete_elem(&flows, &p->key);
+		bpf_map_delete_elem(&flows, &p->id);
 	}
 	c.client.service = c.service_number;
 	return begin_connection(p, &c);

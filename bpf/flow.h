@@ -4,6 +4,20 @@
 #include "dr.h"
 #include "persistence.h"
 
+/* The flow that the packet belongs to. */
+static __always_inline struct flow *flow_find(const struct packet *p)
+{
+	struct flow *flow = bpf_map_lookup_elem(&flows, &p->id);
+	const __u64 *there, *here = (const __u64 *)&p->key;
+
+	if (!flow)
+		return NULL;
+	there = (const __u64 *)&flow->key;
+	if (there[0] != here[0] || there[1] != here[1] || there[2] != here[2] || there[3] != here[3] || there[4] != here[4])
+		return NULL;
+	return flow;
+}
+
 /* Ends a flow's share of its server's load, once, whoever comes first. */
 static __always_inline void flow_end(struct flow *flow, __u32 open_state)
 {
@@ -28,6 +42,7 @@ static __always_inline __u32 first_state(const struct packet *p)
 static __always_inline void flow_begin(const struct packet *p, __u32 service, __u32 server, __u32 generation)
 {
 	struct flow flow = {
+		.key = p->key,
 		.seen = p->now,
 		.began = p->now,
 		.packets = 1,
@@ -39,7 +54,7 @@ static __always_inline void flow_begin(const struct packet *p, __u32 service, __
 	};
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
 
-	if (bpf_map_update_elem(&flows, &p->key, &flow, BPF_NOEXIST) == 0 && load && flow.state != RIPTIDE_FLOW_CLOSING)
+	if (bpf_map_update_elem(&flows, &p->id, &flow, BPF_NOEXIST) == 0 && load && flow.state != RIPTIDE_FLOW_CLOSING)
 		__sync_fetch_and_add(&load->established, 1);
 }
 

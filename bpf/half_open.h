@@ -38,13 +38,14 @@ static __always_inline struct note half_open_find(__u64 hash, __u32 kind, __u64 
 		if (!place)
 			continue;
 		*(__u64 *)&there = WORD64(place);
-		age = half_open_time(now) - there.seen;
-		if (there.server && there.signature == note.signature && age <= settings.half_open_lifetime) {
+		/* One unit more than the age: a CPU that is a tick ahead of ours writes what is not yet for us. */
+		age = half_open_time(now) - there.seen + 1;
+		if (there.server && there.signature == note.signature && age <= settings.half_open_lifetime + 1) {
 			note.place = place;
 			note.server = there.server;
 			return note;
 		}
-		if (!note.place && (!there.server || age > settings.half_open_hold))
+		if (!note.place && (!there.server || age > settings.half_open_hold + 1))
 			note.place = place;
 	}
 	return note;

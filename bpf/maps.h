@@ -21,7 +21,7 @@ const volatile struct settings settings SEC(".rodata.settings");
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
-	__type(key, struct flow_key);
+	__type(key, struct flow_id);
 	__type(value, struct flow);
 } flows SEC(".maps");
 

@@ -16,6 +16,7 @@ struct packet {
 	struct xdp_md *xdp;
 	__u64 now;           /* jiffies */
 	struct flow_key key; /* set as far as the headers could be read */
+	struct flow_id id;   /* of a packet with ports */
 	__u32 l3;            /* offset of the IP header or of the ARP packet */
 	__u32 length;        /* of the IP packet, as its header says */
 	__u32 tcp_flags;     /* 0 for UDP */
@@ -44,12 +45,20 @@ static __always_inline void copy_address(void *to, const void *from)
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
-/* IPv4 as ::ffff:a.b.c.d; `value` is in network order. */
+/*
+ * The key is written by whole words: the look-up reads it by words at once, and a word that was written in parts would keep
+ * the processor waiting. IPv4 as ::ffff:a.b.c.d; `value` is in network order.
+ */
 static __always_inline void store_ipv4(__u8 *address, __be32 value)
 {
 	address_words(address)[0] = 0;
-	((__u32 *)address)[2] = bpf_htonl(0xffff);
-	((__u32 *)address)[3] = value;
+	address_words(address)[1] = (__u64)value << 32 | bpf_htonl(0xffff);
+}
+
+/* Both ports, as they stand in a header, and the protocol; the rest of the word is zero. */
+static __always_inline void store_ports(struct flow_key *key, __u32 ports, __u32 protocol)
+{
+	*(__u64 *)&key->source_port = (__u64)protocol << 32 | ports;
 }
 
 /* MAC addresses, six octets that need not be aligned. */

@@ -64,20 +64,16 @@ static __always_inline enum parsed parse_transport(struct packet *p, void *heade
 	struct tcphdr *tcp = header;
 	struct udphdr *udp = header;
 
-	p->key.protocol = protocol;
-	if (protocol == IPPROTO_TCP) {
-		if ((void *)(tcp + 1) > packet_end(p))
-			return PARSED_MALFORMED;
+	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= packet_end(p)) {
 		p->tcp_flags = ((__u8 *)tcp)[13];
-	} else if (protocol == IPPROTO_UDP) {
-		if ((void *)(udp + 1) > packet_end(p))
-			return PARSED_MALFORMED;
+	} else if (protocol == IPPROTO_UDP && (void *)(udp + 1) <= packet_end(p)) {
 		p->tcp_flags = 0;
 	} else {
-		return PARSED_PROTOCOL;
+		store_ports(&p->key, 0, protocol);
+		return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? PARSED_MALFORMED : PARSED_PROTOCOL;
 	}
 	/* Both ports at once: they stand first in both headers. */
-	*(__u32 *)&p->key.source_port = *(__u32 *)header;
+	store_ports(&p->key, *(__u32 *)header, protocol);
 	return PARSED_FLOW;
 }
 
@@ -94,6 +90,7 @@ static __always_inline enum parsed parse_ipv4(struct packet *p)
 	header_length = ip->ihl * 4;
 	if (ip->version != 4 || header_length < sizeof(*ip) || p->length < header_length)
 		return PARSED_MALFORMED;
+	store_ports(&p->key, 0, ip->protocol);
 	if (ip->frag_off & bpf_htons(0x3fff))
 		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP ? PARSED_FRAGMENT : PARSED_PROTOCOL;
 	return parse_transport(p, (void *)ip + header_length, ip->protocol);
@@ -168,7 +165,7 @@ static __noinline enum parsed parse_extension_headers(struct packet *p, __u32 ne
 	*(__u32 *)&behind = skip_extension_headers(p->xdp, p->l3 + sizeof(struct ipv6hdr), next);
 	if (behind.parsed == PARSED_FLOW)
 		return parse_transport(p, packet_begin(p) + (behind.offset & 0x7fff), behind.protocol);
-	p->key.protocol = behind.protocol;
+	store_ports(&p->key, 0, behind.protocol);
 	if (behind.parsed == PARSED_FRAGMENT && behind.protocol != IPPROTO_TCP && behind.protocol != IPPROTO_UDP)
 		return PARSED_PROTOCOL;
 	return behind.parsed;

@@ -23,9 +23,10 @@ static __always_inline void persistence_client(const struct packet *p, const str
 	}
 }
 
+/* Signed, since another CPU may have seen the client after our `now` was read. */
 static __always_inline int persistence_expired(const struct persistence *entry, const struct service *service, __u64 now)
 {
-	return now - WORD64(&entry->seen) > (__u64)service->persistence_timeout * settings.hz;
+	return (__s64)(now - WORD64(&entry->seen)) >= (__s64)service->persistence_timeout * settings.hz;
 }
 
 /* Apart: once in a second or so a flow tells that its client is still there. */

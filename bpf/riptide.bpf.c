@@ -12,7 +12,7 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 {
 	if (parsed == PARSED_NOTHING)
 		return RIPTIDE_PASS_UNPARSED;
-	if (p->key.protocol == IPPROTO_ICMPV6 && parsed == PARSED_PROTOCOL) {
+	if (parsed == PARSED_PROTOCOL && p->key.protocol == IPPROTO_ICMPV6) {
 		__u32 verdict = answer_neighbour_solicitation(p);
 
 		if (verdict != RIPTIDE_PASS_PROTOCOL)
@@ -47,7 +47,8 @@ static __always_inline __u32 handle(struct packet *p)
 	if (parsed != PARSED_FLOW)
 		return without_ports(p, parsed);
 
-	flow = bpf_map_lookup_elem(&flows, &p->key);
+	p->id.hash = hash_flow(&p->key);
+	flow = flow_find(p);
 	if (flow) {
 		number = flow->server;
 		server = bpf_map_lookup_elem(&real_servers, &number);
@@ -60,8 +61,11 @@ static __always_inline __u32 handle(struct packet *p)
 SEC("xdp.frags")
 int riptide(struct xdp_md *xdp)
 {
-	struct packet packet = {.xdp = xdp, .now = bpf_jiffies64()};
+	struct packet packet;
 
+	/* The rest is written as it becomes known; enum parsed tells how much of it there is. */
+	packet.xdp = xdp;
+	packet.now = bpf_jiffies64();
 	return conclude(&packet, handle(&packet));
 }
 

@@ -21,7 +21,7 @@ static __always_inline __u64 flow_timeout(const struct flow *flow)
 	}
 }
 
-static long sweep_flow(struct bpf_map *map, const struct flow_key *key, struct flow *flow, struct sweep *sweep)
+static long sweep_flow(struct bpf_map *map, const struct flow_id *id, struct flow *flow, struct sweep *sweep)
 {
 	__u32 server = flow->server;
 	__u32 state = flow->state;
@@ -34,7 +34,7 @@ static long sweep_flow(struct bpf_map *map, const struct flow_key *key, struct f
 	if (gone || (seen < sweep->now && sweep->now - seen > flow_timeout(flow))) {
 		if (state != RIPTIDE_FLOW_CLOSING)
 			flow_end(flow, state);
-		bpf_map_delete_elem(&flows, key);
+		bpf_map_delete_elem(&flows, id);
 		sweep->flows_expired += 1;
 		return 0;
 	}
@@ -54,7 +54,7 @@ static long sweep_persistence(struct bpf_map *map, const struct persistence_key 
 	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
 
 	if (!service || !real || real->generation != entry->generation ||
-	    (WORD64(&entry->seen) < sweep->now && persistence_expired(entry, service, sweep->now))) {
+	    persistence_expired(entry, service, sweep->now)) {
 		bpf_map_delete_elem(&persistence, key);
 		sweep->persistence_expired += 1;
 	} else {

@@ -49,7 +49,8 @@ extension DataPlane {
     package func flows(_ filter: FlowFilter = FlowFilter(), limit: Int) throws -> (total: Int, records: [FlowRecord]) {
         let (now, hz) = try clock()
         var (total, records) = (0, [FlowRecord]())
-        try maps.flows.forEach { key, flow in
+        try maps.flows.forEach { _, flow in
+            let key = flow.key
             let server = tables.identities.serverKeys[flow.server].flatMap { owner in
                 maps.realServers[Int(flow.server)].generation == flow.generation ? owner.name : nil
             }

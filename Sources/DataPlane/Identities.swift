@@ -27,10 +27,10 @@ struct Identities {
             add(service: readName(service.name), number: number)
             return true
         }
+        nextGeneration = Self.generation(after: maps.realServers[0].generation)
         for number in 1..<maps.realServers.count {
             let server = maps.realServers[number]
             guard server.generation != 0 else { continue }
-            nextGeneration = max(nextGeneration, server.generation &+ 1)
             let key = ServerKey(service: server.service, name: readName(server.name), address: IPAddress(server.address))
             servers[key] = UInt32(number)
             serverKeys[UInt32(number)] = key
@@ -58,9 +58,11 @@ struct Identities {
         guard lowestFreeServer < capacity else { return nil }
         servers[key] = lowestFreeServer
         serverKeys[lowestFreeServer] = key
-        defer { nextGeneration &+= nextGeneration == .max ? 2 : 1 }
+        defer { nextGeneration = Self.generation(after: nextGeneration) }
         return (lowestFreeServer, nextGeneration)
     }
+
+    private static func generation(after last: UInt32) -> UInt32 { last == .max ? 1 : last + 1 }
 
     mutating func remove(service number: UInt32) {
         if let name = serviceNames.removeValue(forKey: number) { services[name] = nil }

@@ -3,7 +3,7 @@ import DataPlaneABI
 
 /// The maps and programs of one load of the object, with their types.
 final class LoadedObject {
-    let flows: Map<flow_key, flow>
+    let flows: Map<flow_id, flow>
     let persistence: Map<persistence_key, persistence>
     let vips: Map<vip_key, vip>
     let services: Map<UInt32, service>
@@ -49,14 +49,14 @@ final class LoadedObject {
 }
 
 extension MappedArray {
-    /// Stores the words in which `value` differs from the element, each by one store that the data plane sees whole. Answers
-    /// whether there were any.
+    /// Stores the words in which `value` differs from the element, each by one store that the data plane sees whole, the first
+    /// last: what says that the rest is valid comes before it in the element. Answers whether there were any.
     func store(_ value: Element, at index: Int) -> Bool {
         precondition((0..<count).contains(index) && MemoryLayout<Element>.stride % 8 == 0)
         return withUnsafeBytes(of: value) { fresh in
             let element = UnsafeMutableRawPointer(base + index)
             var changed = false
-            for offset in stride(from: 0, to: MemoryLayout<Element>.stride, by: 8) {
+            for offset in stride(from: 0, to: MemoryLayout<Element>.stride, by: 8).reversed() {
                 let word = fresh.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
                 guard element.load(fromByteOffset: offset, as: UInt64.self) != word else { continue }
                 element.storeBytes(of: word, toByteOffset: offset, as: UInt64.self)

@@ -35,6 +35,16 @@ struct RunAllocator {
         if !run.isEmpty { returned.append(run) }
     }
 
+    /// The update is in effect: what it replaced is given back.
+    mutating func finish(_ exchange: RunExchange) {
+        for run in exchange.replaced { giveBack(run) }
+    }
+
+    /// The update failed: what was there stays in use, and what was to replace it is given back.
+    mutating func undo(_ exchange: RunExchange) {
+        for run in exchange.fresh { giveBack(run) }
+    }
+
     /// Makes what was given back free.
     mutating func settle() {
         guard !returned.isEmpty else { return }
@@ -56,4 +66,10 @@ struct RunAllocator {
         capacity = larger
         settle()
     }
+}
+
+/// The runs that one update takes, and those that they replace once it is in effect.
+struct RunExchange {
+    var fresh: [Range<Int>] = []
+    var replaced: [Range<Int>] = []
 }

@@ -82,6 +82,7 @@ struct ServiceTables {
             let servers = try apply(service.servers, of: number, to: maps, nextHop: nextHop, &writes)
             wantedServers.formUnion(servers.lazy.map(UInt32.init))
             try apply(service, number: number, servers: servers, to: maps, &writes)
+            halt(service.servers, numbers: servers, in: maps, &writes)
         }
         try applyPorts(services, to: maps, &writes)
         try removeServices(except: wantedServices, from: maps, &writes)
@@ -102,8 +103,13 @@ struct ServiceTables {
             var entry = maps.realServers[index]
             if let fresh {
                 try maps.serverTraffic.set(server_traffic(), at: index)
-                maps.serverLoads[index] = server_load()
+                // Notes of beginnings bear the number alone: those of the predecessor count on until they are gone.
+                maps.serverLoads.base[index].established = 0
                 numbersByAddress[server.address, default: []].append(number)
+                // Flows outlive their server: a generation must never come again, not even after a restart.
+                var last = real_server()
+                last.generation = fresh
+                _ = maps.realServers.store(last, at: Int(RIPTIDE_NO_SERVER))
                 entry = real_server()
                 entry.generation = fresh
                 entry.service = service
@@ -111,10 +117,19 @@ struct ServiceTables {
                 storeName(server.name, in: &entry.name)
             }
             entry.weight = UInt16(server.weight)
-            entry.state = server.abiState
+            if server.state != .halt || fresh != nil { entry.state = server.abiState }
             entry.set(nextHop(server.address))
             if maps.realServers.store(entry, at: index) { writes.count("real_servers") }
             return UInt16(number)
+        }
+    }
+
+    /// Halts servers only when no new connection is sent to them any more.
+    private func halt(_ servers: [RealServer], numbers: [UInt16], in maps: LoadedObject, _ writes: inout MapWrites) {
+        for (server, number) in zip(servers, numbers) where server.state == .halt {
+            var entry = maps.realServers[Int(number)]
+            entry.state = server.abiState
+            if maps.realServers.store(entry, at: Int(number)) { writes.count("real_servers") }
         }
     }
 
@@ -138,31 +153,40 @@ struct ServiceTables {
             entry.persistence_prefix = 128
         }
         storeName(service.name, in: &entry.name)
-        (entry.table_first, entry.table_size) = try place(
-            runs.table, instead: current.map { ($0.table_first, $0.table_size) }, in: maps, &writes)
-        (entry.sequence_first, entry.sequence_size) = try place(
-            runs.sequence, instead: current.map { ($0.sequence_first, $0.sequence_size) }, in: maps, &writes)
-        (entry.members_first, entry.members_count) = try place(
-            runs.members, instead: current.map { ($0.members_first, $0.members_count) }, in: maps, &writes)
-        if let current, sameBytes(current, entry) { return }
-        try maps.services.set(entry, for: number)
+        var exchange = RunExchange()
+        do {
+            (entry.table_first, entry.table_size) = try place(
+                runs.table, instead: current.map { ($0.table_first, $0.table_size) }, &exchange, in: maps, &writes)
+            (entry.sequence_first, entry.sequence_size) = try place(
+                runs.sequence, instead: current.map { ($0.sequence_first, $0.sequence_size) }, &exchange, in: maps, &writes)
+            (entry.members_first, entry.members_count) = try place(
+                runs.members, instead: current.map { ($0.members_first, $0.members_count) }, &exchange, in: maps, &writes)
+            if let current, sameBytes(current, entry) { return }
+            try maps.services.set(entry, for: number)
+        } catch {
+            slotRuns.undo(exchange)
+            throw error
+        }
+        slotRuns.finish(exchange)
         writes.count("services")
     }
 
     /// Puts a run of slots into place: the one that is there if it is equal, else a new one.
     private mutating func place(
-        _ run: [UInt16], instead current: (first: UInt32, size: UInt32)?, in maps: LoadedObject, _ writes: inout MapWrites
+        _ run: [UInt16], instead current: (first: UInt32, size: UInt32)?, _ exchange: inout RunExchange,
+        in maps: LoadedObject, _ writes: inout MapWrites
     ) throws -> (UInt32, UInt32) {
         let perElement = Int(RIPTIDE_SLOTS_PER_ELEMENT)
         let memory = UnsafeMutableRawPointer(maps.slots.base).assumingMemoryBound(to: UInt16.self)
         if let current {
             let there = UnsafeBufferPointer(start: memory + Int(current.first), count: Int(current.size))
             if there.elementsEqual(run) { return (current.first, current.size) }
-            slotRuns.giveBack(Self.elements(current.first, current.size))
+            exchange.replaced.append(Self.elements(current.first, current.size))
         }
         guard !run.isEmpty else { return (0, 0) }
         let elements = (run.count + perElement - 1) / perElement
         guard let place = slotRuns.allocate(elements) else { throw OutOfRoom(map: "slots") }
+        exchange.fresh.append(place)
         let first = place.lowerBound * perElement
         run.withUnsafeBufferPointer { (memory + first).update(from: $0.baseAddress!, count: run.count) }
         writes.count("slots", elements)
@@ -194,12 +218,19 @@ struct ServiceTables {
                 (ports[transport] ?? []).sorted { $0.first < $1.first }
             }
             var entry = vip()
-            (entry.tcp_first, entry.tcp_count) = try place(
-                sorted(.tcp), instead: current.map { ($0.tcp_first, $0.tcp_count) }, in: maps, &writes)
-            (entry.udp_first, entry.udp_count) = try place(
-                sorted(.udp), instead: current.map { ($0.udp_first, $0.udp_count) }, in: maps, &writes)
-            if let current, sameBytes(current, entry) { continue }
-            try maps.vips.set(entry, for: vip_key(address))
+            var exchange = RunExchange()
+            do {
+                (entry.tcp_first, entry.tcp_count) = try place(
+                    sorted(.tcp), instead: current.map { ($0.tcp_first, $0.tcp_count) }, &exchange, in: maps, &writes)
+                (entry.udp_first, entry.udp_count) = try place(
+                    sorted(.udp), instead: current.map { ($0.udp_first, $0.udp_count) }, &exchange, in: maps, &writes)
+                if let current, sameBytes(current, entry) { continue }
+                try maps.vips.set(entry, for: vip_key(address))
+            } catch {
+                portRuns.undo(exchange)
+                throw error
+            }
+            portRuns.finish(exchange)
             writes.count("vips")
         }
         var obsolete: [(vip_key, vip)] = []
@@ -215,19 +246,20 @@ struct ServiceTables {
     }
 
     private mutating func place(
-        _ run: [port_range], instead current: (first: UInt32, count: UInt32)?, in maps: LoadedObject,
-        _ writes: inout MapWrites
+        _ run: [port_range], instead current: (first: UInt32, count: UInt32)?, _ exchange: inout RunExchange,
+        in maps: LoadedObject, _ writes: inout MapWrites
     ) throws -> (UInt32, UInt32) {
         if let current {
             let there = UnsafeBufferPointer(start: maps.portRanges.base + Int(current.first), count: Int(current.count))
             if there.elementsEqual(run, by: sameBytes) { return (current.first, current.count) }
-            portRuns.giveBack(Int(current.first)..<Int(current.first + current.count))
+            exchange.replaced.append(Int(current.first)..<Int(current.first + current.count))
         }
         guard !run.isEmpty else { return (0, 0) }
         guard let place = portRuns.allocate(run.count) else {
             throw DataPlaneError(
                 "store port ranges", detail: "all \(maps.portRanges.count) are in use", cure: "join adjacent ports to ranges")
         }
+        exchange.fresh.append(place)
         for (index, range) in zip(place, run) { maps.portRanges[index] = range }
         writes.count("port_ranges", run.count)
         return (UInt32(place.lowerBound), UInt32(run.count))
@@ -254,7 +286,11 @@ struct ServiceTables {
         except wanted: Set<UInt32>, from maps: LoadedObject, _ writes: inout MapWrites
     ) {
         for (number, key) in identities.serverKeys.filter({ !wanted.contains($0.key) }) {
-            if maps.realServers.store(real_server(), at: Int(number)) { writes.count("real_servers") }
+            // First it is no server any more, then the rest goes.
+            var gone = maps.realServers[Int(number)]
+            (gone.generation, gone.service) = (0, 0)
+            if maps.realServers.store(gone, at: Int(number)) { writes.count("real_servers") }
+            _ = maps.realServers.store(real_server(), at: Int(number))
             numbersByAddress[key.address]?.removeAll { $0 == number }
             identities.remove(server: number)
         }

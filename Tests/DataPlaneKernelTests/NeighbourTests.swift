@@ -166,6 +166,16 @@ extension DataPlaneKernelTests {
             var hidden = Self.solicitation(vip)
             hidden.layers.insert(.fragment(identification: 1), at: 2)
             try rig.expect("behind a fragment header", hidden, .passed("pass.not-vip"))
+            // An IPv4 fragment with ICMPv6's number, whose fields lie where a solicitation's do.
+            var disguised = Packet(
+                Link.toBalancer,
+                .ipv4(
+                    source: Family.ipv4.client(), destination: Family.ipv4.bystander, fragmentOffset: 0x1aff,
+                    moreFragments: true, protocol: IPProtocol.icmpv6),
+                .payload([UInt8](repeating: 0, count: 20))
+            ).bytes
+            disguised += Self.solicitation(vip).bytes[54...]
+            try rig.expect("in IPv4", octets: disguised, .passed("pass.not-vip"))
             let ping = Packet(
                 Link.toBalancer, .ipv6(source: Self.asker6, destination: Family.ipv6.bystander),
                 .icmpv6(.echoRequest(identifier: 1, sequence: 1)), .payload([UInt8](repeating: 7, count: 56)))

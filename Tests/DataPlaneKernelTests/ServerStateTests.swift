@@ -118,6 +118,7 @@ extension DataPlaneKernelTests {
             let rig = try Rig([service])
             for port: UInt16 in 1...40 { _ = try rig.server(Client(port: port).syn) }
             var replaced = service.without("s1")
+            try rig.apply([replaced])
             replaced.servers.append(RealServer(name: "s7", address: Family.ipv4.server(7), weight: 1))
             try rig.apply([replaced])
             // Half of these beginnings were noted for the number that s7 has now.

@@ -6,7 +6,7 @@ internal import Synchronization
 
 /// A thread of its own that runs jobs one after the other, for what must not happen on a shared thread: being in a network
 /// namespace, or being the parent whose end kills a child.
-final class WorkerThread: Sendable {
+package final class WorkerThread: Sendable {
     private struct Queue {
         var jobs: [@Sendable () -> Void] = []
         var isClosed = false
@@ -14,7 +14,7 @@ final class WorkerThread: Sendable {
     private let queue = Mutex(Queue())
     private let available = DispatchSemaphore(value: 0)
 
-    init(name: String) throws {
+    package init(name: String) throws {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Start(worker: self, name: name))
         let failure = pthread_create(&thread, nil, runWorker, argument.toOpaque())
@@ -26,13 +26,13 @@ final class WorkerThread: Sendable {
     }
 
     /// Runs the job after those before it, without waiting.
-    func submit(_ job: @escaping @Sendable () -> Void) {
+    package func submit(_ job: @escaping @Sendable () -> Void) {
         queue.withLock { $0.jobs.append(job) }
         available.signal()
     }
 
     /// Runs the job and waits for its result.
-    func perform<Value: ~Copyable & Sendable>(_ job: @escaping @Sendable () throws -> Value) throws -> Value {
+    package func perform<Value: ~Copyable & Sendable>(_ job: @escaping @Sendable () throws -> Value) throws -> Value {
         let slot = Slot<Value>()
         let done = DispatchSemaphore(value: 0)
         submit {
@@ -44,7 +44,7 @@ final class WorkerThread: Sendable {
     }
 
     /// Ends the thread after the jobs that it has.
-    func close() {
+    package func close() {
         queue.withLock { $0.isClosed = true }
         available.signal()
     }

@@ -28,8 +28,14 @@
 /* Slots of 16 bits that lie in one element of the map `slots`. */
 #define RIPTIDE_SLOTS_PER_ELEMENT 4u
 
-/* --- flows: 5-tuple -> what is done with its packets ------------------------------------------------------------------ */
+/* --- flows: what is done with their packets --------------------------------------------------------------------------- */
 
+/* What names a flow in its table: eight octets are found in half the time of forty. The whole 5-tuple stands in the value. */
+struct flow_id {
+	__u64 hash; /* of the 5-tuple */
+};
+
+/* The 5-tuple. */
 struct flow_key {
 	__u8 source[16];
 	__u8 destination[16];
@@ -46,6 +52,7 @@ enum riptide_flow_state {
 };
 
 struct flow {
+	struct flow_key key; /* two flows of one hash are not mistaken: the later one has no entry */
 	__u64 seen;  /* jiffies of the last packet */
 	__u64 began; /* jiffies of the first */
 	__u64 packets;
@@ -131,7 +138,7 @@ enum riptide_server_state {
 
 /* The first 64 octets are what a packet needs. Each of the two address words is written by one 8-byte store. */
 struct real_server {
-	__u32 generation; /* a number that no earlier server had; 0: no server */
+	__u32 generation; /* a number that no earlier server had; 0: no server. In element 0: the last that was given */
 	__u32 service;
 	__u32 interface; /* index of the one that packets leave by; 0: the neighbour is not known */
 	__u16 weight;
@@ -219,7 +226,7 @@ struct sweep {
 };
 
 _Static_assert(sizeof(struct flow_key) == 40, "flow_key");
-_Static_assert(sizeof(struct flow) == 48, "flow");
+_Static_assert(sizeof(struct flow) == 88, "flow");
 _Static_assert(sizeof(struct half_open) == 8, "half_open");
 _Static_assert(sizeof(struct vip) == 16, "vip");
 _Static_assert(sizeof(struct port_range) == 8, "port_range");

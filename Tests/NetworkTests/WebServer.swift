@@ -1,0 +1,70 @@
+import TestSupport
+
+/// nginx on a host, on port 80 of all its addresses, with the host's name in the header X-Server.
+final class WebServer {
+    private let scratch: Scratch
+    private let process: BackgroundProcess
+
+    init(_ host: Host) throws {
+        scratch = try Scratch()
+        let folder = scratch.files
+        let file = try scratch.write(
+            """
+            daemon off;
+            worker_processes 1;
+            pid \(folder)/nginx.pid;
+            error_log stderr;
+            events { worker_connections 4096; }
+            http {
+                access_log off;
+                client_body_temp_path \(folder)/body;
+                proxy_temp_path \(folder)/proxy;
+                fastcgi_temp_path \(folder)/fastcgi;
+                uwsgi_temp_path \(folder)/uwsgi;
+                scgi_temp_path \(folder)/scgi;
+                add_header X-Server \(host.name);
+                server {
+                    listen 80;
+                    listen [::]:80;
+                    location / { return 200 "\(host.name)\\n"; }
+                }
+            }
+
+            """, to: "nginx.conf")
+        process = try BackgroundProcess(["nginx", "-p", folder, "-c", file, "-e", "stderr"], in: host.namespace)
+        let process = process
+        try eventually("nginx of \(host.name) listens; it said: \(process.stderr)") {
+            try Command.check(["ss", "-tlnH"], in: host.namespace).contains(":80 ")
+        }
+    }
+
+    deinit { try? process.kill() }
+}
+
+/// How requests ended.
+struct RequestReport {
+    /// By the server that answered them.
+    var answers: [String: Int] = [:]
+    var failures: [String] = []
+}
+
+extension Host {
+    /// Sends requests by curl, a connection each.
+    func request(_ url: String, count: Int) throws -> RequestReport {
+        let result = try Command.run(
+            [
+                "curl", "-s", "--max-time", "10", "-H", "Connection: close", "-o", "/dev/null", "-w",
+                "%{exitcode} %{http_code} %header{x-server}\\n", "\(url)?[1-\(count)]",
+            ], in: namespace, timeout: .seconds(120))
+        var report = RequestReport()
+        for line in result.stdout.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 3, words[0] == "0", words[1] == "200" {
+                report.answers[String(words[2]), default: 0] += 1
+            } else {
+                report.failures.append(String(line))
+            }
+        }
+        return report
+    }
+}
