@@ -82,7 +82,7 @@ let package = Package(
         library("PacketKit", ["NetworkTypes"]),
 
         // Programs: the entry point only.
-        executable("riptided", ["Daemon", arguments, logging]),
+        executable("riptided", ["ControlAPI", "Daemon", arguments, logging]),
         executable("riptide", ["ControlAPI", "RiptideConfiguration", arguments]),
 
         // Measuring, for tools/bench.

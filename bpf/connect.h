@@ -118,6 +118,13 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 	recall(p, c);
 	if (!c->real)
 		choose(p, c, begins);
+	/* The service may have changed between the reading of its parts: what it is now decides. */
+	if (!c->real) {
+		c->service = bpf_map_lookup_elem(&services, &c->service_number);
+		if (!c->service)
+			return RIPTIDE_DROP_TABLE_CHANGING;
+		choose(p, c, begins);
+	}
 	if (!c->real)
 		return refuse(c);
 

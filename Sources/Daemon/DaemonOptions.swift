@@ -18,7 +18,3 @@ package struct DaemonOptions: Sendable {
         self.detach = detach
     }
 }
-
-package enum RiptideVersion {
-    package static let current = "0.1.0"
-}

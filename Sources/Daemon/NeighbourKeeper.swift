@@ -1,5 +1,6 @@
 import DataPlane
 import LinuxSystem
+import Logging
 import NetworkTypes
 
 /// Keeps the real servers' neighbour entries alive: the data plane bypasses the kernel's own sending, so nobody else asks for
@@ -15,6 +16,22 @@ struct NeighbourKeeper: ~Copyable {
         let prober = try NeighbourProber()
         announcer = try Announcer()
         self.prober = prober
+    }
+
+    /// Makes the kernel's neighbour tables large enough for so many servers: by default they hold 1 024 entries, and the rest
+    /// would push each other out. A network namespace other than the first shares the limits of the first and cannot set them.
+    static func makeRoom(for servers: Int, logger: Logger) {
+        for family in ["ipv4", "ipv6"] {
+            for (name, room) in [("gc_thresh3", servers * 2), ("gc_thresh2", servers * 3 / 2), ("gc_thresh1", servers)] {
+                let limit = Sysctl("net", family, "neigh", "default", name)
+                guard let now = try? limit.readInteger(), now < room else { continue }
+                do {
+                    try limit.write(room)
+                } catch {
+                    logger.warning("neighbour table not enlarged", metadata: ["error": "\(error)"])
+                }
+            }
+        }
     }
 
     /// Where a server is reached, if its link is one of `interfaces` and its address is known.

@@ -19,6 +19,8 @@ actor Reconciler {
     private var neighbours: NeighbourKeeper
     private var addresses: AddressKeeper
     private let administrativeFile: StateFile
+    private let stateUse: ExclusiveUse
+    private let pinsUse: ExclusiveUse
 
     /// The configuration in force, and its text.
     private(set) var current: Configuration
@@ -44,6 +46,10 @@ actor Reconciler {
         if let obstacle = kernel.obstacles.first { throw DaemonError(obstacle) }
         try StateFile.createFolder(options.stateDirectory)
         try Self.prepareBPFFilesystem(for: options.bpffs)
+        let pins = PinDirectory(root: options.bpffs)
+        try pins.create()
+        stateUse = try ExclusiveUse(of: options.stateDirectory, option: "--state-directory")
+        pinsUse = try ExclusiveUse(of: options.bpffs, option: "--bpffs")
         monitor = try NetworkMonitor()
         administrativeFile = StateFile(path: options.stateDirectory + "/administrative.json")
         administrative = try AdministrativeStates.read(from: administrativeFile)
@@ -66,7 +72,7 @@ actor Reconciler {
         neighbours = try NeighbourKeeper()
         addresses = try AddressKeeper(logger: logger)
         dataPlane = try DataPlane(
-            pins: PinDirectory(root: options.bpffs), settings: configuration.dataPath,
+            pins: pins, settings: configuration.dataPath,
             services: administrative.applied(to: configuration.services))
     }
 
@@ -104,6 +110,7 @@ actor Reconciler {
     /// Brings maps, interfaces and addresses to what is asked for; answers what it took.
     func reconcile(attachStrictly: Bool) throws -> MapWrites {
         let network = monitor.snapshot
+        NeighbourKeeper.makeRoom(for: serverAddresses.count, logger: logger)
         let writes = try dataPlane.apply(
             administrative.applied(to: current.services), settings: current.dataPath,
             nextHop: nextHop(in: network))

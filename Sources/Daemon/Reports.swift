@@ -13,7 +13,7 @@ extension Reconciler {
     func statusReport() throws -> Status {
         Status(
             node: NodeStatus(
-                name: current.node.name, version: RiptideVersion.current, role: "single",
+                name: current.node.name, version: Release.version, role: "single",
                 active: dataPlane.isActive, uptimeSeconds: Int((ContinuousClock.now - started).components.seconds),
                 pid: Int(getpid())),
             configuration: ConfigurationStatus(

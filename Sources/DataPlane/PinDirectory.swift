@@ -25,7 +25,8 @@ package struct PinDirectory: Sendable {
         "\(links)/" + String(interface.map { $0 == "." ? "_" : $0 })
     }
 
-    func create() throws(DataPlaneError) {
+    /// Creates the folders that are not there.
+    package func create() throws(DataPlaneError) {
         for folder in [root, maps, links] where mkdir(folder, 0o700) != 0 && errno != EEXIST {
             throw DataPlaneError(
                 "create \(folder)", code: errno,

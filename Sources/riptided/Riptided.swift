@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlAPI
 import Daemon
 import Foundation
 import Logging
@@ -12,7 +13,7 @@ struct Riptided: AsyncParsableCommand {
             It runs in the foreground and logs to standard error. SIGHUP reads the configuration again; SIGTERM ends the daemon
             and leaves the data plane forwarding.
             """,
-        version: RiptideVersion.current)
+        version: Release.version)
 
     @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
     var config = "/etc/riptide/riptide.yaml"

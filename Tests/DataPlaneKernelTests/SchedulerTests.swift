@@ -38,12 +38,12 @@ extension DataPlaneKernelTests {
 
         // MARK: By hash
 
-        /// The server of each of 100 000 flows: 2 000 clients with 50 ports each.
-        static func placement(_ rig: Rig, _ family: Family) throws -> [Int] {
+        /// The server of each of 100 000 flows: 2 000 clients with 50 ports each; or of those of other clients.
+        static func placement(_ rig: Rig, _ family: Family, clients: Range<Int> = 0..<2000) throws -> [Int] {
             var stamp = FrameStamp(Client(family: family))
             var servers: [Int] = []
-            servers.reserveCapacity(100_000)
-            for client in 0..<2000 {
+            servers.reserveCapacity(clients.count * 50)
+            for client in clients {
                 for port in 0..<50 {
                     stamp.stamp(client: client, port: UInt16(20000 + port * 37))
                     servers.append(try rig.server(stamp.frame) ?? 0)
@@ -53,12 +53,15 @@ extension DataPlaneKernelTests {
         }
 
         @Test(arguments: Family.allCases)
-        func `maglev shares 100 000 flows evenly, and one server's end moves few of the others'`(_ family: Family) throws {
+        func `maglev shares flows evenly, and one server's end moves few of the others'`(_ family: Family) throws {
             let service = VirtualService.sample("web", family, scheduler: .maglev, weights: Self.tenServers)
-            let before = try Self.placement(Rig([service]), family)
+            let rig = try Rig([service])
+            let before = try Self.placement(rig, family)
+            // With 100 000 flows chance alone is off by one in a hundred (the standard deviation); with 400 000 by half.
+            let all = try before + Self.placement(rig, family, clients: 2000..<8000)
             for server in 1...10 {
-                let count = before.count { $0 == server }
-                #expect(abs(count - 10_000) <= 200, "server \(server) has \(count)")
+                let count = all.count { $0 == server }
+                #expect(abs(count - all.count / 10) * 100 <= all.count / 10 * 2, "server \(server) has \(count)")
             }
             // Rigs of their own: no notes of the first round may help the second.
             #expect(try Self.placement(Rig([service]), family) == before, "nodes with one configuration choose alike")

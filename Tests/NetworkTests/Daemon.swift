@@ -77,7 +77,10 @@ final class Daemon {
 
     /// `riptide ARGUMENTS`, which has to succeed.
     @discardableResult
-    func check(_ arguments: String...) throws -> String {
+    func check(_ arguments: String...) throws -> String { try check(arguments) }
+
+    @discardableResult
+    func check(_ arguments: [String]) throws -> String {
         let result = try run(arguments)
         guard result.status == 0 else {
             throw TestFailure("riptide \(arguments.joined(separator: " ")): \(result.end): \(result.stderr)\(result.stdout)")

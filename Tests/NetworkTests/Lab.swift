@@ -10,6 +10,12 @@ struct Host {
     let ipv6: IPAddress
 
     func address(_ family: IPAddress.Family) -> IPAddress { family == .ipv4 ? ipv4 : ipv6 }
+
+    /// Which of the lab's VIPs the host has on `lo`, in the lab's order.
+    func vipsOnLoopback() throws -> [IPAddress] {
+        let text = try namespace.ip("-o addr show dev lo")
+        return Lab.vips.filter { text.contains(" \($0)/\($0.bitWidth) ") }
+    }
 }
 
 /// Clients, a balancer and real servers on one switch, which is a namespace too, so that the machine's own network stays as it is.

@@ -31,7 +31,6 @@ extension NetworkTests {
             let daemon = try daemon("{ prefix: 24, timeout: 1m }")
             var answers: [Set<String>] = []
             for network in 0..<6 {
-                // Two machines; the second has the upper half of the networks that the first has the lower half of.
                 let sources = [1, 77, 254].map { address("10.77.\(16 + network).\($0)") }
                 answers.append(try Set(sources.map { try lab.clients[0].askTCP(web, from: $0) }))
             }
