@@ -108,7 +108,6 @@ let package = Package(
         tests(
             "DataPlaneKernelTests",
             ["DataPlane", "BPFRuntime", "LoadBalancing", "NetworkTypes", "PacketKit", "TestSupport"]),
-        tests(
-            "NetworkTests", ["ControlAPI", "LinuxSystem", "NetworkTypes", "PacketKit", "TestSupport"]),
+        tests("NetworkTests", ["NetworkTypes", "TestSupport"]),
     ]
 )

@@ -31,6 +31,8 @@ actor Reconciler {
     private(set) var attachments: [String: InterfaceState] = [:]
     private(set) var lastSweep: SweepReport?
     private(set) var isDetached = false
+    /// Whether much memory has been used and freed since it was last given back.
+    var hasGarbage = true
 
     /// How an interface's attachment stands.
     enum InterfaceState {
@@ -210,9 +212,16 @@ actor Reconciler {
     func sweep() {
         do {
             lastSweep = try dataPlane.sweep()
+            if hasGarbage { giveMemoryBack() }
         } catch {
             logger.error("tables not swept", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// A large configuration or report leaves tens of megabytes with the allocator, which by itself never returns them.
+    private func giveMemoryBack() {
+        ProcessMemory.giveBack()
+        hasGarbage = false
     }
 
     // MARK: Changes
@@ -237,6 +246,7 @@ actor Reconciler {
             throw error
         }
         currentText = text
+        hasGarbage = true
         loadedAt = .now
         administrative.prune(to: current.services)
         try administrative.write(to: administrativeFile)

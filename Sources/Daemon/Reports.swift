@@ -75,6 +75,7 @@ extension Reconciler {
     func serviceReports(only name: String? = nil) throws -> [ServiceStatus] {
         let statistics = try dataPlane.statistics(service: name)
         let network = monitor.snapshot
+        hasGarbage = true
         return current.services.filter { name == nil || $0.name == name }.map { service in
             report(service, statistics[service.name] ?? ServiceStatistics(), network)
         }

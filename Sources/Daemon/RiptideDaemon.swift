@@ -10,6 +10,8 @@ import UnixSignals
 package enum RiptideDaemon {
     /// Runs until SIGTERM or SIGINT. The data plane forwards on after that, unless it was detached.
     package static func run(_ options: DaemonOptions, logger: Logger) async throws {
+        // One heap for all threads: they do little, and each heap keeps what it once had.
+        ProcessMemory.useOneHeap()
         let limit = try? raiseFileLimit()
         logger.debug("descriptors", metadata: ["limit": "\(limit?.now ?? 0)"])
         let reconciler = try Reconciler(options: options, logger: logger)

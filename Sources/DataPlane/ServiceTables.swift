@@ -33,7 +33,8 @@ struct ServiceTables {
     private(set) var identities: Identities
     private var slotRuns: RunAllocator
     private var portRuns: RunAllocator
-    private var madeRuns: [UInt32: (input: ServiceRuns.Input, runs: ServiceRuns)] = [:]
+    /// What the runs in the maps were made from, as far as this process made or compared them.
+    private var madeFrom: [UInt32: ServiceRuns.Input] = [:]
     /// The numbers of the servers with an address: for news of neighbours.
     private var numbersByAddress: [IPAddress: [UInt32]] = [:]
 
@@ -138,11 +139,10 @@ struct ServiceTables {
     ) throws {
         let current = try maps.services.value(for: number)
         let input = ServiceRuns.Input(service, numbers: servers)
-        let runs: ServiceRuns
-        if let made = madeRuns[number], made.input == input { runs = made.runs } else { runs = ServiceRuns(input) }
-        madeRuns[number] = (input, runs)
+        let isMade = current != nil && madeFrom[number] == input
+        madeFrom[number] = nil
 
-        var entry = DataPlaneABI.service()
+        var entry = current ?? DataPlaneABI.service()
         entry.address = service.address.abi
         entry.mode = UInt8(RIPTIDE_MODE_DR.rawValue)
         entry.scheduler = service.scheduler.abi
@@ -150,24 +150,32 @@ struct ServiceTables {
             entry.persistence_timeout = UInt32(max(1, persistence.timeout / .seconds(1)))
             entry.persistence_prefix = persistence.abiPrefix(for: service.address)
         } else {
+            entry.persistence_timeout = 0
             entry.persistence_prefix = 128
         }
         storeName(service.name, in: &entry.name)
         var exchange = RunExchange()
         do {
-            (entry.table_first, entry.table_size) = try place(
-                runs.table, instead: current.map { ($0.table_first, $0.table_size) }, &exchange, in: maps, &writes)
-            (entry.sequence_first, entry.sequence_size) = try place(
-                runs.sequence, instead: current.map { ($0.sequence_first, $0.sequence_size) }, &exchange, in: maps, &writes)
-            (entry.members_first, entry.members_count) = try place(
-                runs.members, instead: current.map { ($0.members_first, $0.members_count) }, &exchange, in: maps, &writes)
-            if let current, sameBytes(current, entry) { return }
+            if !isMade {
+                let runs = ServiceRuns(input)
+                (entry.table_first, entry.table_size) = try place(
+                    runs.table, instead: current.map { ($0.table_first, $0.table_size) }, &exchange, in: maps, &writes)
+                (entry.sequence_first, entry.sequence_size) = try place(
+                    runs.sequence, instead: current.map { ($0.sequence_first, $0.sequence_size) }, &exchange, in: maps, &writes)
+                (entry.members_first, entry.members_count) = try place(
+                    runs.members, instead: current.map { ($0.members_first, $0.members_count) }, &exchange, in: maps, &writes)
+            }
+            if let current, sameBytes(current, entry) {
+                madeFrom[number] = input
+                return
+            }
             try maps.services.set(entry, for: number)
         } catch {
             slotRuns.undo(exchange)
             throw error
         }
         slotRuns.finish(exchange)
+        madeFrom[number] = input
         writes.count("services")
     }
 
@@ -277,7 +285,7 @@ struct ServiceTables {
                 for run in Self.slotElements(entry) { slotRuns.giveBack(run) }
             }
             try maps.serviceTraffic.set(service_traffic(), at: Int(number))
-            madeRuns[number] = nil
+            madeFrom[number] = nil
             identities.remove(service: number)
         }
     }

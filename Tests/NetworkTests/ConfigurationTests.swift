@@ -33,15 +33,15 @@ extension NetworkTests {
             let result = try daemon.run("config", "check", file)
             #expect(result.status == 1)
             let lines = result.stdout.split(separator: "\n") + result.stderr.split(separator: "\n")
-            #expect(lines.contains { $0.hasPrefix("\(file):9:5: services[web].shceduler:") && $0.contains("did you mean scheduler?") })
-            #expect(lines.contains { $0.hasPrefix("\(file):7:12: services[web].ports:") })
+            #expect(lines.contains { $0.hasPrefix("\(file):11:5: services[web].shceduler:") && $0.contains("did you mean scheduler?") })
+            #expect(lines.contains { $0.hasPrefix("\(file):9:12: services[web].ports:") })
             #expect(try daemon.run("config", "check", try daemon.write(valid, to: "valid.yaml")).status == 0)
         }
 
         @Test("A VIP that an interface of the machine has, and a server beyond a router, are errors")
         func surroundings() throws {
             let own = try diagnostics(of: valid.replacing("\(Lab.vip)", with: "\(lab.balancer.ipv4)"))
-            #expect(own.contains { $0.severity == "error" && $0.path == "services[web].address" && $0.line == 6 })
+            #expect(own.contains { $0.severity == "error" && $0.path == "services[web].address" && $0.line == 8 })
             let far = try diagnostics(of: valid.replacing("\(lab.servers[0].ipv4)", with: "192.0.2.11"))
             #expect(far.contains { $0.severity == "error" && $0.path == "services[web].servers[server1].address" })
             let missing = try diagnostics(of: valid.replacing("name: eth0", with: "name: eth7"))

@@ -85,6 +85,22 @@ extension NetworkTests {
             }
         }
 
+        @Test("while so many services come that every table is made anew, larger")
+        func grown() throws {
+            let many = (0..<100).map { number in
+                var service = ServiceText("many\(number)", address("10.77.200.\(number + 1)"), servers: [])
+                service.servers = (1...10).map { ServerText(name: "server\($0)", address: address("10.77.64.\($0)")) }
+                return service
+            }
+            try expectNoLoss { stream in
+                let services = configuration(many).split(separator: "\n").drop { $0 != "services:" }.dropFirst()
+                let report = try daemon.apply(Self.text(lab) + services.joined(separator: "\n") + "\n")
+                #expect(report.servicesAdded.count == 100)
+                try stream.pass(2_000)
+                #expect(try daemon.apply(Self.text(lab)).servicesRemoved.count == 100)
+            }
+        }
+
         @Test("while the program is replaced for other time-outs, and the flow table for a larger and a smaller one")
         func replaced() throws {
             let before = try #require(try daemon.dataPath().attached.first?.programID)

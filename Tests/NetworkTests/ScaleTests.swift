@@ -51,8 +51,8 @@ extension NetworkTests {
             #expect(applied.servicesAdded.count == Self.services)
             let (changed, changing) = try measure { try daemon.apply(Self.text(changed: 50), timeout: .seconds(120)) }
             #expect(changed.servicesChanged == ["service500"])
-            // The service, the server, and the tables that hold its shares: never the other services' entries.
-            #expect(changed.mapWrites > 0 && changed.mapWrites < 10, "\(changed.mapWrites) map writes")
+            // The service, the server, and the table that holds its shares: all services alike took as much each.
+            #expect(changed.mapWrites > 0 && changed.mapWrites <= applied.mapWrites / Self.services)
             let (_, status) = try measure { try daemon.check("status") }
             let process = try #require(daemon.process)
             let megabytes = try residentMegabytes(process.pid)

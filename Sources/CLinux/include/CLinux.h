@@ -83,3 +83,7 @@ int clinux_force_receive_buffer(int socket, int bytes);
 
 // pthread_setname_np is a GNU extension: the calling thread's name, at most 15 characters, as `ps -T` and gdb show it.
 void clinux_name_thread(const char *name);
+
+// <malloc.h> is not part of Swift's Glibc module. One heap for all threads; and unused memory back to the kernel.
+void clinux_use_one_heap(void);
+void clinux_give_memory_back(void);
