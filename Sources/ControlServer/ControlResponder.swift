@@ -91,12 +91,10 @@ struct ControlResponder: HTTPResponder {
     private static func response(
         _ status: HTTPResponse.Status, _ answer: any Encodable, type: String
     ) throws -> Response {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let data = try encoder.encode(answer)
+        let bytes = try AnswerEncoder().encode(answer)
         return Response(
             status: status,
-            headers: [.contentType: type, .contentLength: String(data.count), .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
+            headers: [.contentType: type, .contentLength: String(bytes.readableBytes), .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: bytes))
     }
 }

@@ -81,6 +81,8 @@ extension DataPlaneKernelTests {
             try rig.apply(services)
             for round in 1...6 {
                 for index in services.indices { services[index].servers[round].weight = 10 * round + index }
+                // From the other end: the one for which the room ends has its slots below those that come free.
+                services.reverse()
                 try rig.apply(services)
                 for service in services { try Self.expectOwnServers(rig, service, round: round) }
                 // A new daemon checks that no two services claim one slot.
