@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* ARP and IPv6 neighbour solicitations for VIPs, answered here alone, and only while this node owns them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* A packet of no known flow: is it a service's, and which server gets it? */
 #pragma once
 
@@ -107,13 +108,13 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 	int persistent = c->service->persistence_timeout != 0;
 	__u32 verdict;
 
-	c->flow_hash = p->id.hash;
+	c->flow_hash = hash_flow(&p->key, settings.schedule_seed);
 	persistence_client(p, c->service, c->client.client);
 	c->client_hash = hash_address(c->client.client, settings.schedule_seed);
-	c->flow_note = half_open_find(mix(c->flow_hash ^ settings.half_open_seed), NOTE_FLOW, p->now);
+	c->flow_note = half_open_find(p->id.hash, NOTE_FLOW, p->now);
 	if (persistent)
 		c->client_note = half_open_find(
-			mix(c->client_hash ^ settings.half_open_seed ^ (__u64)c->service_number << 32), NOTE_CLIENT, p->now);
+			mix(c->client_hash ^ settings.secret ^ (__u64)c->service_number << 32), NOTE_CLIENT, p->now);
 
 	recall(p, c);
 	if (!c->real)

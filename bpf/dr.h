@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Direct routing: the frame goes on to the real server's MAC address, and nothing else of it changes. */
 #pragma once
 

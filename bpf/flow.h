@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Flows in being: the path of nearly every packet. */
 #pragma once
 

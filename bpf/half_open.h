@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Beginnings of connections: which server the first packet got, until the second confirms it. A flow enters the flow table,
  * and a client the persistence table, only when confirmed; so packets from random sources fill nothing that others need.

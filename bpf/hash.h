@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Hashes of flows and clients. All nodes with the same seed choose alike. */
 #pragma once
 
@@ -25,11 +26,10 @@ static __always_inline __u64 fold(__u64 word, __u64 factor)
 	return word ^ word >> 32;
 }
 
-/* Of both addresses, both ports and the protocol. The words are multiplied side by side, which takes the time of one. */
-static __always_inline __u64 hash_flow(const struct flow_key *key)
+/* Of both addresses, both ports, the protocol and a seed. The words are multiplied side by side, which takes the time of one. */
+static __always_inline __u64 hash_flow(const struct flow_key *key, __u64 seed)
 {
 	const __u64 *word = (const __u64 *)key;
-	__u64 seed = settings.schedule_seed;
 
 	return mix(fold(word[0] ^ seed, 0x9e3779b97f4a7c15ULL) + fold(word[1] + seed, 0xbf58476d1ce4e5b9ULL) +
 		   fold(word[2] ^ seed, 0x94d049bb133111ebULL) + fold(word[3] + seed, 0xd6e8feb86659fd93ULL) +

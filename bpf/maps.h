@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The maps. Above each: who writes it, who reads it, what a full table means, and where its size comes from. Sizes given here
  * are the smallest; the daemon sets the real ones before it loads the object. All are pinned by the daemon.

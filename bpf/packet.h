@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The packet in hand: one struct that every stage reads and that the stages fill in turn. */
 #pragma once
 

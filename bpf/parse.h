@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* From the frame to struct packet: Ethernet, up to two VLAN tags, IPv4 with options, IPv6 with extension headers, TCP, UDP. */
 #pragma once
 

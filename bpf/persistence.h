@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Which real server a client has: one for all ports and protocols of a service, until its time is out. */
 #pragma once
 

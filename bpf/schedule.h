@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Which server a new connection gets: runs of server ids that the daemon made, read by hash, by turn or by load. */
 #pragma once
 

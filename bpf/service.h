@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* From the destination to the service: the VIP, then its port ranges by bisection. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Housekeeping that the daemon starts every few seconds: deletes what has expired, and counts what is left, in the kernel, so
  * that no table is ever copied for it.

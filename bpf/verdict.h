@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What becomes of a packet: stages return a counter, and only conclude() makes an XDP action of it, so none goes uncounted. */
 #pragma once
 

@@ -48,6 +48,13 @@ package struct BPFObject: ~Copyable {
         Int(bpf_map__max_entries(try rawMap(map)))
     }
 
+    /// Whether a map that exists has keys and values of the size that the object declares.
+    package func hasLayout(of existing: borrowing AnyMap, map: String) throws(BPFError) -> Bool {
+        let pointer = try rawMap(map)
+        return existing.information.keySize == Int(bpf_map__key_size(pointer))
+            && existing.information.valueSize == Int(bpf_map__value_size(pointer))
+    }
+
     /// Sets the number of entries. Before `load` only.
     package func setCapacity(_ entries: Int, of map: String) throws(BPFError) {
         let pointer = try rawMap(map)

@@ -46,7 +46,7 @@ package struct NodeStatus: Codable, Hashable, Sendable {
 /// The configuration that is in force.
 package struct ConfigurationStatus: Codable, Hashable, Sendable {
     package var file: String
-    /// The first characters of the text's SHA-256: equal texts have equal revisions.
+    /// A fingerprint of the text: equal texts have equal revisions.
     package var revision: String
     /// ISO 8601, UTC.
     package var loadedAt: String

@@ -95,7 +95,10 @@ extension Reconciler {
             let report = try applyConfiguration(nil, file: nil)
             logger.info("configuration read again", metadata: ["changed": "\(report.changed)"])
         } catch {
-            logger.error("configuration not read again", metadata: ["error": "\(error)"])
+            for diagnostic in (error as? APIProblem)?.diagnostics ?? [] {
+                logger.error("configuration", metadata: ["diagnostic": "\(diagnostic.text)"])
+            }
+            logger.error("configuration not read again: the one before stays in force", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -20,6 +20,11 @@ struct Loader {
             let size = try capacity.sizes[name] ?? object.capacity(of: name)
             try object.setCapacity(size, of: name)
             if let existing = try AnyMap.pinned(at: pins.map(name)) {
+                guard try object.hasLayout(of: existing, map: name) else {
+                    throw DataPlaneError(
+                        "take over the pinned map \(name)", detail: "another build of Riptide made it with another layout",
+                        cure: "to forget flows and remembered clients and begin anew: rm -r \(pins.maps)")
+                }
                 if existing.information.capacity == size {
                     try object.reuse(existing, as: name)
                 } else {
@@ -91,7 +96,7 @@ struct Loader {
             closing_timeout: jiffies(settings.timeouts.tcpFin),
             udp_timeout: jiffies(settings.timeouts.udp),
             schedule_seed: 0x5249_5054_4944_4501,
-            half_open_seed: BootSeed.value,
+            secret: BootSeed.value,
             hz: UInt32(hz),
             half_open_mask: UInt32(capacity.halfOpen - 1),
             half_open_shift: second,

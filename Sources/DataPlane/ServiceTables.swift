@@ -55,7 +55,7 @@ struct ServiceTables {
         guard intact else {
             throw DataPlaneError(
                 "read the pinned maps", detail: "two services claim the same part of a table",
-                cure: "remove the pins with 'riptide datapath detach' and start again")
+                cure: "to forget flows and remembered clients and begin anew: remove the folder of the pinned maps")
         }
     }
 

@@ -85,10 +85,10 @@ package struct KernelFacts: Sendable, Equatable {
             found.append("BPF is not available: \(SystemError.words(bpfErrno)): \(cure)")
         }
         if !hasBTF {
-            found.append("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): use a distribution kernel of 5.15 or later")
+            found.append("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): use a distribution kernel of 6.1 or later")
         }
-        if let version, (version.major, version.minor) < (5, 15) {
-            found.append("kernel \(release) is too old: 5.15 or later is needed")
+        if let version, (version.major, version.minor) < (6, 1) {
+            found.append("kernel \(release) is too old: 6.1 or later is needed")
         }
         return found
     }

@@ -40,6 +40,19 @@ struct Riptided: AsyncParsableCommand {
         case debug, info, warning, error
     }
 
+    /// As the parser's own, but wrong usage is status 2, as `riptide` has it.
+    static func main() async {
+        do {
+            let command = try parse()
+            try await command.run()
+        } catch let error where exitCode(for: error) == .validationFailure {
+            FileHandle.standardError.write(Data("\(fullMessage(for: error))\n".utf8))
+            Foundation.exit(2)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
     func run() async throws {
         let (format, level) = (logFormat, Logger.Level(rawValue: logLevel.rawValue) ?? .info)
         LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format) }

@@ -76,19 +76,22 @@ extension DataPlaneKernelTests {
         }
 
         @Test func `all services changed at once stay apart though the table of slots has no room for both`() throws {
+            var random = SeededGenerator(seed: 60)
             let rig = try Rig([])
             var services = (0..<60).map { Self.service($0, scheduler: .maglev) }
             try rig.apply(services)
             for round in 1...6 {
-                for index in services.indices { services[index].servers[round].weight = 10 * round + index }
-                // From the other end: the one for which the room ends has its slots below those that come free.
-                services.reverse()
+                // All at first, so that the room ends in their midst; then half of them, so that what was mixed up stays so.
+                for index in services.indices where round == 1 || Bool.random(using: &random) {
+                    services[index].servers[round].weight = 10 * round + index
+                }
+                services.shuffle(using: &random)
                 try rig.apply(services)
                 for service in services { try Self.expectOwnServers(rig, service, round: round) }
-                // A new daemon checks that no two services claim one slot.
-                try rig.restart(services)
-                #expect(try rig.apply(services).total == 0)
             }
+            // A new daemon checks that no two services claim one slot. Not after each round: its books are right again.
+            try rig.restart(services)
+            #expect(try rig.apply(services).total == 0)
         }
 
         @Test func `200 random reconfigurations leave each service with its own servers`() throws {

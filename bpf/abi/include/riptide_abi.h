@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * The contract between the data plane (bpf/) and the daemon: keys and values of the maps, and the settings that a program
  * is loaded with. C includes it, Swift imports it; nothing of it is written a second time.
@@ -32,7 +33,7 @@
 
 /* What names a flow in its table: eight octets are found in half the time of forty. The whole 5-tuple stands in the value. */
 struct flow_id {
-	__u64 hash; /* of the 5-tuple */
+	__u64 hash; /* of the 5-tuple and settings.secret */
 };
 
 /* The 5-tuple. */
@@ -207,7 +208,7 @@ struct settings {
 	__u64 closing_timeout;
 	__u64 udp_timeout;
 	__u64 schedule_seed;  /* the same on all nodes that shall choose alike */
-	__u64 half_open_seed; /* secret, the same for this boot */
+	__u64 secret;         /* for what outsiders must not be able to make collide; the same for this boot */
 	__u32 hz;             /* jiffies in a second */
 	__u32 half_open_mask; /* entries - 1 */
 	__u32 half_open_shift;

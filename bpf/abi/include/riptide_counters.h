@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * The catalogue of counters. Every packet that the data plane sees falls under exactly one of them; the drops among them are
  * the reasons for which Riptide drops. `expected` says whether a healthy network shows it.
