@@ -20,19 +20,29 @@ package struct Counter: Hashable, Sendable {
     package let text: String
     /// Whether a healthy network shows it.
     package let isExpected: Bool
-    package let packets: UInt64
+    package var packets: UInt64
+}
+
+extension Counter {
+    /// All counters, before any packet.
+    package static var catalogue: [Counter] {
+        (0..<UInt32(RIPTIDE_COUNTER_COUNT.rawValue)).map { number in
+            let row = riptide_counter_description(number)!.pointee
+            let name = String(cString: row.name)
+            return Counter(
+                name: name, kind: Kind(rawValue: String(name.prefix { $0 != "." }))!, text: String(cString: row.text),
+                isExpected: row.expected != 0, packets: 0)
+        }
+    }
 }
 
 extension DataPlane {
     /// All counters, in the order of the catalogue.
     package func counters() throws -> [Counter] {
-        try (0..<UInt32(RIPTIDE_COUNTER_COUNT.rawValue)).map { number in
-            let row = riptide_counter_description(number)!.pointee
-            let name = String(cString: row.name)
-            return Counter(
-                name: name, kind: Counter.Kind(rawValue: String(name.prefix { $0 != "." }))!,
-                text: String(cString: row.text), isExpected: row.expected != 0,
-                packets: try maps.counters.values(at: Int(number)).reduce(0, &+))
+        try Counter.catalogue.enumerated().map { number, counter in
+            var counter = counter
+            counter.packets = try maps.counters.values(at: number).reduce(0, &+)
+            return counter
         }
     }
 }

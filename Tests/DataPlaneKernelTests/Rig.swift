@@ -33,34 +33,45 @@ struct Outcome {
     static let actionNames = ["aborted", "drop", "pass", "tx", "redirect"]
 }
 
-/// The shipped object under the real `DataPlane` module, on a BPF file system of its own that goes when the rig goes.
+/// A BPF file system that nobody else sees, for as long as it is held.
+private final class PrivateBPFFileSystem {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/riptide-kernel-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw TestFailure("cannot make a folder: errno \(errno)") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard mount("bpf", path, "bpf", 0, nil) == 0 else {
+            throw TestFailure("cannot mount a BPF file system at \(path): errno \(errno)")
+        }
+    }
+
+    deinit {
+        umount2(path, Int32(MNT_DETACH))
+        rmdir(path)
+    }
+}
+
+/// The shipped object under the real `DataPlane` module, on pins of its own that go when the rig goes.
 final class Rig {
+    private let fileSystem: PrivateBPFFileSystem
     private(set) var plane: DataPlane
     private(set) var settings: DataPathSettings
-    private let mountPoint: String
 
     /// Small tables, so that a rig costs little.
     static let small = DataPathSettings(flows: 16384, persistence: 16384)
 
     init(_ services: [VirtualService], settings: DataPathSettings = Rig.small) throws {
-        var template = Array("/tmp/riptide-kernel-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw TestFailure("cannot make a folder: errno \(errno)") }
-        mountPoint = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        guard mount("bpf", mountPoint, "bpf", 0, nil) == 0 else {
-            throw TestFailure("cannot mount a BPF file system at \(mountPoint): errno \(errno)")
-        }
+        fileSystem = try PrivateBPFFileSystem()
         self.settings = settings
-        plane = try DataPlane(pins: PinDirectory(root: "\(mountPoint)/riptide"), settings: settings, services: services)
+        plane = try DataPlane(
+            pins: PinDirectory(root: "\(fileSystem.path)/riptide"), settings: settings, services: services)
         try plane.setInterface(1, mac: Link.balancer)
         plane.setActive(true)
         try apply(services)
     }
 
-    deinit {
-        plane.removePins()
-        umount2(mountPoint, Int32(MNT_DETACH))
-        rmdir(mountPoint)
-    }
+    deinit { plane.removePins() }
 
     @discardableResult
     func apply(

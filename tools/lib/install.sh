@@ -48,7 +48,7 @@ ensure_packages() { # name…
 	type -P dpkg-query apt-get >/dev/null ||
 		die "no apt-get here: install the counterparts of these Debian packages by hand: $*"
 	for name in "$@"; do
-		package_installed "$name" || missing+=("$name")
+		[[ " ${missing[*]} " == *" $name "* ]] || package_installed "$name" || missing+=("$name")
 	done
 	((${#missing[@]})) || return 0
 	((EUID == 0)) || die "packages are missing; run: sudo apt-get install -y ${missing[*]}"
