@@ -56,6 +56,11 @@ static __always_inline void store_ipv4(__u8 *address, __be32 value)
 	address_words(address)[1] = (__u64)value << 32 | bpf_htonl(0xffff);
 }
 
+static __always_inline int is_ipv4_mapped(__u8 *address)
+{
+	return address_words(address)[0] == 0 && (__u32)address_words(address)[1] == bpf_htonl(0xffff);
+}
+
 /* Both ports, as they stand in a header, and the protocol; the rest of the word is zero. */
 static __always_inline void store_ports(struct flow_key *key, __u32 ports, __u32 protocol)
 {

@@ -180,6 +180,9 @@ static __always_inline enum parsed parse_ipv6(struct packet *p)
 		return PARSED_NOTHING;
 	copy_address(p->key.source, &ip->saddr);
 	copy_address(p->key.destination, &ip->daddr);
+	/* What stands for IPv4 in the maps must not come in as IPv6; on a wire it never should. */
+	if (is_ipv4_mapped(p->key.source) || is_ipv4_mapped(p->key.destination))
+		return PARSED_NOTHING;
 	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	if (ip->version != 6)
 		return PARSED_MALFORMED;

@@ -57,6 +57,17 @@ extension DataPlaneKernelTests {
             }
         }
 
+        @Test func `IPv6 with addresses that stand for IPv4 in the maps is not taken for IPv4`() throws {
+            let rig = try Rig(Self.services)
+            let (client, vip) = (Family.ipv6.client(), Family.ipv6.vip)
+            for (source, destination) in [(client, Family.ipv4.vip), (Family.ipv4.client(), vip)] {
+                let packet = Packet(
+                    Link.toBalancer, .ipv6(source: source, destination: destination),
+                    .tcp(source: 40000, destination: 80, flags: [.syn]))
+                try rig.expect("mapped", packet, .passed("pass.unparsed"))
+            }
+        }
+
         @Test(arguments: Family.allCases, TransportProtocol.allCases)
         func `a port list is served to its bounds and passes beyond`(
             _ family: Family, _ transport: TransportProtocol

@@ -33,7 +33,10 @@ extension NetworkTests {
             let result = try daemon.run("config", "check", file)
             #expect(result.status == 1)
             let lines = result.stdout.split(separator: "\n") + result.stderr.split(separator: "\n")
-            #expect(lines.contains { $0.hasPrefix("\(file):11:5: services[web].shceduler:") && $0.contains("did you mean scheduler?") })
+            #expect(
+                lines.contains {
+                    $0.hasPrefix("\(file):11:5: services[web].shceduler:") && $0.contains("did you mean scheduler?")
+                })
             #expect(lines.contains { $0.hasPrefix("\(file):9:12: services[web].ports:") })
             #expect(try daemon.run("config", "check", try daemon.write(valid, to: "valid.yaml")).status == 0)
         }

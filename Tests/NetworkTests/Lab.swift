@@ -18,7 +18,7 @@ struct Host {
     }
 }
 
-/// Clients, a balancer and real servers on one switch, which is a namespace too, so that the machine's own network stays as it is.
+/// Clients, a balancer and real servers on one switch, which is a namespace too: the machine's own network stays as it is.
 ///
 ///     client1  10.77.1.1 fd77::1:1    also 10.77.16.0-10.77.31.255     client2  10.77.1.2 …  also 10.77.32.0-10.77.47.255
 ///     balancer 10.77.0.2 fd77::2

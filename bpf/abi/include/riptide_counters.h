@@ -11,7 +11,7 @@
 #define RIPTIDE_COUNTERS(X)                                                                                                \
 	X(PASS_NOT_IP, "pass.not-ip", 1, "neither IPv4, IPv6 nor ARP: left to the kernel")                                 \
 	X(PASS_NEIGHBOUR, "pass.neighbour", 1, "ARP or neighbour discovery that does not ask for a VIP")                   \
-	X(PASS_UNPARSED, "pass.unparsed", 1, "headers cut short or too many, not known to be for a VIP")                   \
+	X(PASS_UNPARSED, "pass.unparsed", 1, "headers cut short, or IPv6 with IPv4-mapped addresses")                   \
 	X(PASS_NOT_VIP, "pass.not-vip", 1, "the destination is not a VIP")                                                 \
 	X(PASS_PORT, "pass.port", 1, "for a VIP, but no service has this port: left to the kernel")                        \
 	X(PASS_PROTOCOL, "pass.protocol", 1, "for a VIP, but neither TCP nor UDP: left to the kernel (ping, for one)")     \
