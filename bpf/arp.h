@@ -37,6 +37,12 @@ static __always_inline struct interface *ingress_interface(const struct packet *
 	return bpf_map_lookup_elem(&interfaces, &index);
 }
 
+/* Whether a question is for this machine: to all, to a group, or to the interface. A switch may flood what is another's. */
+static __always_inline int asks_us(const __u8 *destination, const struct interface *interface)
+{
+	return destination[0] & 1 || same_mac(destination, interface->mac);
+}
+
 static __noinline __u32 answer_arp(struct packet *p)
 {
 	struct ethernet_header *ethernet = packet_begin(p);
@@ -53,7 +59,7 @@ static __noinline __u32 answer_arp(struct packet *p)
 	asked = *(__be32 *)arp->target_address;
 	store_ipv4(target, asked);
 	interface = ingress_interface(p);
-	if (!interface || !find_vip(target))
+	if (!interface || !asks_us(ethernet->destination, interface) || !find_vip(target))
 		return RIPTIDE_PASS_NEIGHBOUR;
 	/* An announcement (RFC 5227) asks for the sender's own address: another node's word, not a question. */
 	if (*(__be32 *)arp->sender_address == asked)
@@ -132,7 +138,7 @@ static __noinline __u32 answer_neighbour_solicitation(struct packet *p)
 		return RIPTIDE_PASS_NEIGHBOUR;
 	copy_address(target, message->target);
 	interface = ingress_interface(p);
-	if (!interface || !find_vip(target))
+	if (!interface || !asks_us(ethernet->destination, interface) || is_ipv4_mapped(target) || !find_vip(target))
 		return RIPTIDE_PASS_NEIGHBOUR;
 	if (!owns_vips(p))
 		return RIPTIDE_DROP_NOT_ACTIVE;

@@ -129,6 +129,9 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 	if (!c->real)
 		return refuse(c);
 
+	if (!reaches_vlan(p, c->real))
+		return RIPTIDE_DROP_VLAN;
+
 	if (tcp && !begins)
 		verdict = c->flow_note.server ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_STRAY;
 	else

@@ -14,28 +14,41 @@ static __always_inline int addressed_to_us(const struct packet *p, const void *d
 }
 
 /*
+ * Whether the frame, with the tags that it has, is one of the server's link. A server whose own link has no VLAN gets frames
+ * as they came, if they leave by the interface they came in by.
+ */
+static __always_inline int reaches_vlan(const struct packet *p, const struct real_server *server)
+{
+	if (server->vlan)
+		return server->vlan == p->vlan;
+	return !p->vlan || server->interface == p->xdp->ingress_ifindex;
+}
+
+/*
  * Sends the packet on as one of `verdict`, or says why not. Where it leaves by the interface it came in by, the server's
  * source MAC is that interface's own, which saves a look-up.
  */
 static __always_inline __u32 emit_dr(struct packet *p, const struct real_server *server, __u32 verdict)
 {
 	struct ethernet_header *ethernet = packet_begin(p);
+	__u64 source = mac_word(server->source_mac);
+	__u32 interface = server->interface;
 
 	if ((void *)(ethernet + 1) > packet_end(p))
 		return RIPTIDE_PASS_UNPARSED;
-	if (server->interface == p->xdp->ingress_ifindex) {
-		if (!same_mac(ethernet->destination, server->source_mac))
+	if (interface == p->xdp->ingress_ifindex) {
+		if (!is_mac(ethernet->destination, source) && !addressed_to_us(p, ethernet->destination))
 			return RIPTIDE_PASS_OTHER_HOST;
 		p->action = XDP_TX;
 	} else {
 		if (!addressed_to_us(p, ethernet->destination))
 			return RIPTIDE_PASS_OTHER_HOST;
-		if (!server->interface)
+		if (!interface)
 			return RIPTIDE_DROP_NO_NEIGHBOUR;
-		p->action = bpf_redirect(server->interface, 0);
+		p->action = bpf_redirect(interface, 0);
 	}
-	copy_mac(ethernet->destination, server->mac);
-	copy_mac(ethernet->source, server->source_mac);
+	store_mac(ethernet->destination, mac_word(server->mac));
+	store_mac(ethernet->source, source);
 	return verdict;
 }
 

@@ -106,13 +106,13 @@ struct {
 	__type(value, struct server_load);
 } server_loads SEC(".maps");
 
-/* Open flows of each real server as the last sweep counted them. Cleared by the daemon, written by `sweep`. */
+/* Connections of each real server as the last sweep counted them. Cleared by the daemon, written by `sweep`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 256);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct server_load);
 } recount SEC(".maps");
 
 /* Totals of each real server. Written by the data plane, cleared by the daemon when a number gets a new server. */

@@ -22,6 +22,7 @@ struct packet {
 	__u32 length;        /* of the IP packet, as its header says */
 	__u32 tcp_flags;     /* 0 for UDP */
 	__u32 action;        /* XDP_* of a packet that is forwarded or answered */
+	__u32 vlan;          /* of the outer tag; 0 without one */
 } __attribute__((aligned(8)));
 
 static __always_inline void *packet_begin(const struct packet *p)
@@ -71,6 +72,23 @@ static __always_inline void store_ports(struct flow_key *key, __u32 ports, __u32
 static __always_inline int same_mac(const void *a, const void *b)
 {
 	return *(const __u32 *)a == *(const __u32 *)b && *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
+}
+
+/* A MAC address that the daemon may be changing: its eight-octet word is read whole. */
+static __always_inline __u64 mac_word(const __u8 *mac)
+{
+	return WORD64(mac);
+}
+
+static __always_inline int is_mac(const void *octets, __u64 word)
+{
+	return *(const __u32 *)octets == (__u32)word && *(const __u16 *)(octets + 4) == (__u16)(word >> 32);
+}
+
+static __always_inline void store_mac(void *to, __u64 word)
+{
+	*(__u32 *)to = word;
+	*(__u16 *)(to + 4) = word >> 32;
 }
 
 static __always_inline void copy_mac(void *to, const void *from)

@@ -42,6 +42,8 @@ static __always_inline __be16 parse_ethernet(struct packet *p)
 	__u32 offset = sizeof(*ethernet);
 	__be16 type;
 
+	p->vlan = 0;
+
 	if ((void *)(ethernet + 1) > packet_end(p))
 		return 0;
 	type = ethernet->type;
@@ -54,20 +56,23 @@ static __always_inline __be16 parse_ethernet(struct packet *p)
 		if ((void *)(tag + 1) > packet_end(p))
 			return 0;
 		type = tag->ethertype;
+		if (i == 0)
+			p->vlan = bpf_ntohs(tag->control) & 0xfff;
 		offset += sizeof(*tag);
 	}
 	p->l3 = offset;
 	return type;
 }
 
-static __always_inline enum parsed parse_transport(struct packet *p, void *header, __u8 protocol)
+/* `before` is how much of the IP packet comes before the header: what it says of its own length must leave room for it. */
+static __always_inline enum parsed parse_transport(struct packet *p, void *header, __u32 before, __u8 protocol)
 {
 	struct tcphdr *tcp = header;
 	struct udphdr *udp = header;
 
-	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= packet_end(p)) {
+	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= packet_end(p) && before + sizeof(*tcp) <= p->length) {
 		p->tcp_flags = ((__u8 *)tcp)[13];
-	} else if (protocol == IPPROTO_UDP && (void *)(udp + 1) <= packet_end(p)) {
+	} else if (protocol == IPPROTO_UDP && (void *)(udp + 1) <= packet_end(p) && before + sizeof(*udp) <= p->length) {
 		p->tcp_flags = 0;
 	} else {
 		store_ports(&p->key, 0, protocol);
@@ -94,7 +99,7 @@ static __always_inline enum parsed parse_ipv4(struct packet *p)
 	store_ports(&p->key, 0, ip->protocol);
 	if (ip->frag_off & bpf_htons(0x3fff))
 		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP ? PARSED_FRAGMENT : PARSED_PROTOCOL;
-	return parse_transport(p, (void *)ip + header_length, ip->protocol);
+	return parse_transport(p, (void *)ip + header_length, header_length, ip->protocol);
 }
 
 struct extension_header {
@@ -165,7 +170,7 @@ static __noinline enum parsed parse_extension_headers(struct packet *p, __u32 ne
 
 	*(__u32 *)&behind = skip_extension_headers(p->xdp, p->l3 + sizeof(struct ipv6hdr), next);
 	if (behind.parsed == PARSED_FLOW)
-		return parse_transport(p, packet_begin(p) + (behind.offset & 0x7fff), behind.protocol);
+		return parse_transport(p, packet_begin(p) + (behind.offset & 0x7fff), behind.offset - p->l3, behind.protocol);
 	store_ports(&p->key, 0, behind.protocol);
 	if (behind.parsed == PARSED_FRAGMENT && behind.protocol != IPPROTO_TCP && behind.protocol != IPPROTO_UDP)
 		return PARSED_PROTOCOL;
@@ -187,6 +192,6 @@ static __always_inline enum parsed parse_ipv6(struct packet *p)
 	if (ip->version != 6)
 		return PARSED_MALFORMED;
 	if (ip->nexthdr == IPPROTO_TCP || ip->nexthdr == IPPROTO_UDP)
-		return parse_transport(p, ip + 1, ip->nexthdr);
+		return parse_transport(p, ip + 1, sizeof(*ip), ip->nexthdr);
 	return parse_extension_headers(p, ip->nexthdr);
 }

@@ -29,7 +29,7 @@ static long sweep_flow(struct bpf_map *map, const struct flow_id *id, struct flo
 	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
 	__u64 seen = WORD64(&flow->seen);
 	int gone = !real || real->generation != flow->generation || real->state == RIPTIDE_SERVER_HALT;
-	__u64 *count;
+	struct server_load *count;
 
 	/* A packet may have come since the sweep began: its time lies ahead of ours. */
 	if (gone || (seen < sweep->now && sweep->now - seen > flow_timeout(flow))) {
@@ -42,7 +42,7 @@ static long sweep_flow(struct bpf_map *map, const struct flow_id *id, struct flo
 	sweep->flows += 1;
 	count = bpf_map_lookup_elem(&recount, &server);
 	if (count && state != RIPTIDE_FLOW_CLOSING)
-		*count += 1;
+		count->established += 1;
 	return 0;
 }
 
@@ -67,12 +67,22 @@ static long sweep_persistence(struct bpf_map *map, const struct persistence_key 
 static long sweep_half_open(struct bpf_map *map, const __u32 *index, struct half_open *place, struct sweep *sweep)
 {
 	struct half_open there;
+	struct server_load *count;
+	__u32 server;
 	__u16 age;
 
 	*(__u64 *)&there = WORD64(place);
+	if (!there.server)
+		return 0;
 	age = half_open_time(sweep->now) - there.seen;
 	/* An age of more than half the clock's range is a note from just after the sweep began. */
-	if (there.server && age > settings.half_open_lifetime && age < 0x8000)
+	if (age > settings.half_open_lifetime && age < 0x8000) {
 		half_open_exchange(place, 0);
+		return 0;
+	}
+	server = there.server;
+	count = bpf_map_lookup_elem(&recount, &server);
+	if (count && (there.signature & 1) == NOTE_FLOW)
+		count->half_open += 1;
 	return 0;
 }

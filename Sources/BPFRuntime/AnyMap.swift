@@ -22,6 +22,13 @@ package struct AnyMap: ~Copyable {
         return try AnyMap(Descriptor(try check("open the pinned map \(path)") { number }))
     }
 
+    /// The map with the kernel's number for it; `nil` if it is gone.
+    package static func numbered(_ id: UInt32) throws(BPFError) -> AnyMap? {
+        let number = bpf_map_get_fd_by_id(id)
+        if number < 0 && errno == ENOENT { return nil }
+        return try AnyMap(Descriptor(try check("open map \(id)") { number }))
+    }
+
     package var number: Int32 { descriptor.number }
 
     /// Pins the map, in place of what may be pinned there.
@@ -42,9 +49,12 @@ package struct AnyMap: ~Copyable {
         return 0
     }
 
-    /// Copies what this map holds into another of the same types, which may have another size. Entries that the other has
-    /// already are kept if `keeping`, else overwritten; what does not fit is left out.
-    package func copy(into other: borrowing AnyMap, keeping: Bool) throws(BPFError) {
+    /// Copies what this map holds into another of the same types, which may have another size. Where the other has an entry
+    /// already, the one with the later time is kept; without `time`, this map's. Of an array that is longer, the end is left
+    /// out; a full LRU hash forgets what it has not seen for longest.
+    ///
+    /// - Parameter time: the offset of a 64-bit time in a hash's values.
+    package func copy(into other: borrowing AnyMap, time: Int? = nil) throws(BPFError) {
         let (from, to) = (information, other.information)
         guard from.keySize == to.keySize, from.valueSize == to.valueSize, from.type == to.type else {
             throw BPFError("copy map \(from.name)", code: EINVAL, detail: "the layouts differ")
@@ -59,15 +69,24 @@ package struct AnyMap: ~Copyable {
             }
             return
         }
-        var next = key
+        var (next, there) = (key, value)
         var hasKey = bpf_map_get_next_key(number, nil, &next) == 0
         while hasKey {
             key = next
             if bpf_map_lookup_elem(number, &key, &value) == 0 {
-                _ = bpf_map_update_elem(other.number, &key, &value, UInt64(keeping ? BPF_NOEXIST : BPF_ANY))
+                let isKnown = time != nil && bpf_map_lookup_elem(other.number, &key, &there) == 0
+                if !isKnown || Self.time(in: value, at: time!) > Self.time(in: there, at: time!) {
+                    _ = bpf_map_update_elem(other.number, &key, &value, UInt64(BPF_ANY))
+                }
             }
             hasKey = bpf_map_get_next_key(number, &key, &next) == 0
         }
+    }
+}
+
+extension AnyMap {
+    private static func time(in value: [UInt8], at offset: Int) -> UInt64 {
+        value.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
     }
 }
 

@@ -10,6 +10,8 @@ package enum XDPMode: String, Sendable {
 package struct XDPLink: ~Copyable {
     private let descriptor: Descriptor
     package let interface: UInt32
+    /// The kernel's number of the program that the link had when it was opened; 0 if it was made here.
+    package let programID: UInt32
 
     /// Attaches `program`. The interface must not have an XDP program in any mode.
     package init(_ program: borrowing Program, interface: UInt32, mode: XDPMode) throws(BPFError) {
@@ -20,6 +22,7 @@ package struct XDPLink: ~Copyable {
                 clibbpf_xdp_attach(number, Int32(bitPattern: interface), flags)
             })
         self.interface = interface
+        programID = 0
     }
 
     private init(_ descriptor: consuming Descriptor) throws(BPFError) {
@@ -28,6 +31,7 @@ package struct XDPLink: ~Copyable {
         let number = descriptor.number
         _ = try check("read the description of a link") { bpf_obj_get_info_by_fd(number, &information, &size) }
         interface = information.xdp.ifindex
+        programID = information.prog_id
         self.descriptor = descriptor
     }
 
@@ -48,6 +52,27 @@ package struct XDPLink: ~Copyable {
         let (number, link) = (program.number, descriptor.number)
         _ = try check("replace the XDP program of interface \(interface)") { bpf_link_update(link, number, nil) }
     }
+}
+
+/// The maps that a loaded program uses, by the names that the kernel knows them by; empty if the program is gone.
+package func maps(ofProgram id: UInt32) throws(BPFError) -> [String: UInt32] {
+    let number = bpf_prog_get_fd_by_id(id)
+    if number < 0 && errno == ENOENT { return [:] }
+    let program = Descriptor(try check("open program \(id)") { number })
+    var ids = [UInt32](repeating: 0, count: 64)
+    var information = bpf_prog_info()
+    var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+    let result = ids.withUnsafeMutableBytes { buffer in
+        information.nr_map_ids = UInt32(buffer.count / 4)
+        information.map_ids = UInt64(UInt(bitPattern: buffer.baseAddress))
+        return bpf_obj_get_info_by_fd(program.number, &information, &size)
+    }
+    _ = try check("read the description of program \(id)") { result }
+    var names: [String: UInt32] = [:]
+    for id in ids.prefix(Int(information.nr_map_ids)) {
+        if let map = try AnyMap.numbered(id) { names[map.information.name] = id }
+    }
+    return names
 }
 
 /// The XDP programs of an interface: the kernel's numbers for them, by mode.

@@ -9,8 +9,10 @@ struct NeighbourKeeper: ~Copyable {
     private var prober: NeighbourProber
     private let announcer: Announcer
     private var round = 0
-    /// A known neighbour is asked once in so many calls of `maintain`.
-    private static let period = 5
+
+    /// A known neighbour is asked once in so many calls of `maintain`: every five seconds, and less often where there are
+    /// thousands, so that no more than a few hundred are asked in a second.
+    private static func period(for servers: Int) -> Int { max(5, servers / 200) }
 
     init() throws {
         let prober = try NeighbourProber()
@@ -36,16 +38,20 @@ struct NeighbourKeeper: ~Copyable {
 
     /// Where a server is reached, if its link is one of `interfaces` and its address is known.
     static func nextHop(to address: IPAddress, in network: NetworkState, interfaces: Set<UInt32>) -> NextHop? {
-        guard let link = network.linkForDestination(address), interfaces.contains(link.index), link.isUp,
-            let source = link.mac, let neighbour = network.neighbours[NeighbourKey(interface: link.index, address: address)],
+        guard let link = network.linkForDestination(address), link.isUp, let source = link.mac, let neighbour = network.neighbours[NeighbourKey(interface: link.index, address: address)],
             neighbour.isUsable, let mac = neighbour.mac
         else { return nil }
-        return NextHop(interface: link.index, mac: mac, sourceMAC: source)
+        // A VLAN's frames go through the interface that carries it, unless the program is on the VLAN's own.
+        if let vlan = link.vlan, interfaces.contains(vlan.parent) {
+            return NextHop(interface: vlan.parent, mac: mac, sourceMAC: source, vlan: vlan.id)
+        }
+        return interfaces.contains(link.index) ? NextHop(interface: link.index, mac: mac, sourceMAC: source) : nil
     }
 
     /// To be called each second: asks for those that are unknown, and in turn whether the known are still there.
     mutating func maintain(_ addresses: Set<IPAddress>, in network: NetworkState) {
-        round = (round + 1) % Self.period
+        round += 1
+        let period = Self.period(for: addresses.count)
         var (unknown, due): ([NeighbourKey], [NeighbourKey]) = ([], [])
         for address in addresses {
             guard let link = network.linkForDestination(address), link.isUp else { continue }
@@ -55,10 +61,10 @@ struct NeighbourKeeper: ~Copyable {
                 continue
             }
             switch neighbour.state {
-            case .permanent, .noarp, .reachable: continue
+            case .permanent, .noarp: continue
             // It has not answered at the address that we know: it may have moved without a word.
             case .probe: solicit(key, link, in: network)
-            default: if address.spreadValue % Self.period == round { due.append(key) }
+            default: if (address.spreadValue &+ round) % period == 0 { due.append(key) }
             }
         }
         prober.probe(unknown)

@@ -37,6 +37,8 @@ actor Reconciler {
     /// How an interface's attachment stands.
     enum InterfaceState {
         case attached(Attachment, mac: MACAddress)
+        /// There is no such interface, or not yet.
+        case missing
         case failed(String)
     }
 
@@ -90,17 +92,15 @@ actor Reconciler {
 
     // MARK: Reconciling
 
-    /// Brings everything into force for the first time.
+    /// Brings everything into force for the first time. An interface that is not there yet is waited for; one that refuses the
+    /// program ends the start, unless another has taken it.
     func start() throws {
         administrative.prune(to: current.services)
         let writes = try reconcile(attachStrictly: false)
-        let failures = current.interfaces.compactMap { interface -> String? in
-            guard case .failed(let reason) = attachments[interface.name] else { return nil }
-            return reason
+        let failures = attachments.values.compactMap { state -> String? in
+            if case .failed(let reason) = state { reason } else { nil }
         }
-        if !current.interfaces.isEmpty && failures.count == current.interfaces.count {
-            throw DaemonError(failures.joined(separator: "\n"))
-        }
+        if !isAttached, let failure = failures.first { throw DaemonError(failure) }
         logger.info(
             "forwarding",
             metadata: [
@@ -109,21 +109,33 @@ actor Reconciler {
             ])
     }
 
-    /// Brings maps, interfaces and addresses to what is asked for; answers what it took.
+    /// Brings interfaces, maps and addresses to what is asked for; answers what it took.
+    ///
+    /// Interfaces come first, since they are what most likely fails, and the maps as they are serve them as well. VIPs leave
+    /// `lo` before the maps forget them and come there after, and only with an interface attached: where the program is not,
+    /// the kernel would answer for them.
     func reconcile(attachStrictly: Bool) throws -> MapWrites {
         let network = monitor.snapshot
         NeighbourKeeper.makeRoom(for: serverAddresses.count, logger: logger)
+        try attachInterfaces(network, strictly: attachStrictly)
+        let vips = vipsToHold
+        try addresses.release(except: vips, network: network)
         let writes = try dataPlane.apply(
             administrative.applied(to: current.services), settings: current.dataPath,
             nextHop: nextHop(in: network))
-        try attachInterfaces(network, strictly: attachStrictly)
         dataPlane.setActive(true)
-        try addresses.apply(Set(current.services.map(\.address)), network: network)
+        try addresses.take(vips)
         isDetached = false
         addresses.announce(interfaces: interfaceIndices(network), network: network)
         neighbours.probe(unknownServers(network), in: network)
         return writes
     }
+
+    private var isAttached: Bool {
+        attachments.values.contains { if case .attached = $0 { true } else { false } }
+    }
+
+    private var vipsToHold: Set<IPAddress> { isAttached ? Set(current.services.map(\.address)) : [] }
 
     private func nextHop(in network: NetworkState) -> (IPAddress) -> NextHop? {
         let interfaces = interfaceIndices(network)
@@ -156,6 +168,7 @@ actor Reconciler {
         }
         let names = Set(current.interfaces.map(\.name))
         try dataPlane.detach(except: names)
+        try dataPlane.forgetInterfaces(except: interfaceIndices(network))
         for name in attachments.keys where !names.contains(name) {
             attachments[name] = nil
             logger.info("interface detached", metadata: ["interface": "\(name)"])
@@ -164,15 +177,19 @@ actor Reconciler {
 
     private func attach(_ interface: InterfaceSettings, _ network: NetworkState) throws {
         guard let link = network.link(named: interface.name), let mac = link.mac else {
-            throw DaemonError("there is no Ethernet interface \(interface.name); it is used as soon as it appears")
+            if case .missing = attachments[interface.name] { return }
+            attachments[interface.name] = .missing
+            logger.warning("there is no such Ethernet interface; it is used when it appears", metadata: ["interface": "\(interface.name)"])
+            return
         }
         let attachment = try dataPlane.attach(
             interface.name, index: link.index, mac: mac, wish: interface.xdp)
-        if case .attached(let before, _) = attachments[interface.name], before == attachment {
-            attachments[interface.name] = .attached(attachment, mac: mac)
-            return
-        }
+        let before = attachments[interface.name]
         attachments[interface.name] = .attached(attachment, mac: mac)
+        if case .attached(attachment, mac) = before { return }
+        // On a link that is new, or with an address that is new, nobody knows where the VIPs are.
+        addresses.announceAgain(Set(current.services.map(\.address)))
+        if case .attached(attachment, _) = before { return }
         var metadata: Logger.Metadata = ["interface": "\(interface.name)", "mode": "\(attachment.mode)"]
         metadata["note"] = attachment.note.map { "\($0)" }
         logger.log(level: attachment.note == nil ? .info : .warning, "interface attached", metadata: metadata)
@@ -187,6 +204,7 @@ actor Reconciler {
         if change.links {
             do {
                 try attachInterfaces(network, strictly: false)
+                try addresses.take(vipsToHold)
             } catch {
                 logger.error("interfaces not brought up to date", metadata: ["error": "\(error)"])
             }
@@ -235,21 +253,33 @@ actor Reconciler {
     /// in force.
     func apply(_ fresh: Configuration, text: String, save: Bool) throws -> MapWrites {
         let before = current
+        let staged = save && text != currentText
+            ? try StateFile(path: options.configuration).stage(text, mode: 0o644) : nil
         let writes: MapWrites
         do {
             current = fresh
             writes = try reconcile(attachStrictly: true)
-            if save && text != currentText { try StateFile(path: options.configuration).write(text, mode: 0o644) }
+            try staged?.commit()
         } catch {
+            staged?.discard()
             current = before
-            _ = try? reconcile(attachStrictly: false)
+            do {
+                _ = try reconcile(attachStrictly: false)
+            } catch let second {
+                logger.critical("the configuration before could not be restored", metadata: ["error": "\(second)"])
+            }
             throw error
         }
         currentText = text
         hasGarbage = true
         loadedAt = .now
         administrative.prune(to: current.services)
-        try administrative.write(to: administrativeFile)
+        do {
+            try administrative.write(to: administrativeFile)
+        } catch {
+            // What was forgotten concerned servers that are gone; it is forgotten again at the next start.
+            logger.warning("drains, halts and weights not saved", metadata: ["error": "\(error)"])
+        }
         logger.info("configuration applied", metadata: ["writes": "\(writes.total)"])
         return writes
     }
@@ -259,12 +289,17 @@ actor Reconciler {
         let before = administrative
         administrative[service, server] = change
         do {
-            _ = try dataPlane.apply(
-                administrative.applied(to: current.services), settings: current.dataPath,
-                nextHop: nextHop(in: monitor.snapshot))
             try administrative.write(to: administrativeFile)
         } catch {
             administrative = before
+            throw error
+        }
+        do {
+            try applyAdministrative()
+        } catch {
+            administrative = before
+            try? administrative.write(to: administrativeFile)
+            try? applyAdministrative()
             throw error
         }
         logger.info(
@@ -275,11 +310,17 @@ actor Reconciler {
             ])
     }
 
+    private func applyAdministrative() throws {
+        _ = try dataPlane.apply(
+            administrative.applied(to: current.services), settings: current.dataPath,
+            nextHop: nextHop(in: monitor.snapshot))
+    }
+
     /// Takes the program off all interfaces and the VIPs off `lo`, until a configuration is applied again.
     func detach() throws {
-        try dataPlane.detach(except: [])
+        try addresses.release(except: [], network: monitor.snapshot)
         dataPlane.setActive(false)
-        try addresses.apply([], network: monitor.snapshot)
+        try dataPlane.detach(except: [])
         attachments = [:]
         isDetached = true
         logger.warning("data plane detached: nothing is forwarded")

@@ -100,6 +100,8 @@ extension Reconciler: Controller {
     }
 
     func applyConfiguration(_ text: String?, file: String?) throws -> ApplyReport {
+        // What stands in the daemon's own file need not be written there.
+        let isNew = text != nil
         let text = try text ?? ownFile()
         let result = read(text, file: file ?? options.configuration)
         let report = ConfigReport(result)
@@ -107,7 +109,7 @@ extension Reconciler: Controller {
         let before = current
         let writes: MapWrites
         do {
-            writes = try apply(fresh, text: text, save: true)
+            writes = try apply(fresh, text: text, save: isNew)
         } catch {
             throw APIProblem(
                 .failed, detail: "the configuration was not applied, and the one before is in force: \(error)")

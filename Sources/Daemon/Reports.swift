@@ -28,6 +28,7 @@ extension Reconciler {
         for (name, state) in attachments.sorted(by: { $0.key < $1.key }) {
             switch state {
             case .failed(let reason): warnings.append("\(name) is not attached: \(reason).")
+            case .missing: warnings.append("There is no interface \(name): it is used when it appears.")
             case .attached(let attachment, _):
                 if let note = attachment.note { warnings.append("\(name) runs in \(attachment.mode) mode: \(note).") }
             }
@@ -55,10 +56,14 @@ extension Reconciler {
                 case .attached(let attachment, _):
                     InterfaceAttachment(
                         interface: interface.name, mode: attachment.mode, wanted: interface.xdp.rawValue,
-                        programID: Int(attachment.programID), note: attachment.note ?? "")
+                        programID: Int(dataPlane.programID), note: attachment.note ?? "")
                 case .failed(let reason):
                     InterfaceAttachment(
                         interface: interface.name, mode: "none", wanted: interface.xdp.rawValue, note: reason)
+                case .missing:
+                    InterfaceAttachment(
+                        interface: interface.name, mode: "none", wanted: interface.xdp.rawValue,
+                        note: "there is no such interface")
                 case nil:
                     InterfaceAttachment(
                         interface: interface.name, mode: "none", wanted: interface.xdp.rawValue, note: "detached")

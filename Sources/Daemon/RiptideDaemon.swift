@@ -67,8 +67,15 @@ private struct Housekeeping: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var second = 0
+            var nextSweep = 0
             while !Task.isCancelled {
-                if second % Self.sweepPeriod == 0 { await reconciler.sweep() }
+                if second >= nextSweep {
+                    let began = ContinuousClock.now
+                    await reconciler.sweep()
+                    // Millions of flows take a while: never more than a twentieth of the time.
+                    let took = Int((ContinuousClock.now - began) / .seconds(1) * 20)
+                    nextSweep = second + max(Self.sweepPeriod, took)
+                }
                 await reconciler.everySecond()
                 second += 1
                 try? await Task.sleep(for: .seconds(1))
@@ -91,6 +98,10 @@ private struct Rereading: Service {
 extension Reconciler {
     /// Applies the daemon's own file; a faulty one changes nothing and is logged.
     fileprivate func reread() {
+        if isDetached {
+            logger.warning("SIGHUP ignored: the data plane is detached; 'riptide config apply' attaches it again")
+            return
+        }
         do {
             let report = try applyConfiguration(nil, file: nil)
             logger.info("configuration read again", metadata: ["changed": "\(report.changed)"])

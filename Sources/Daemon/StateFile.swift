@@ -16,33 +16,58 @@ struct StateFile: Sendable {
 
     /// - Parameter mode: Of a file that was not there before.
     func write(_ text: String, mode: mode_t = 0o600) throws {
-        let temporary = path + ".new"
+        try stage(text, mode: mode).commit()
+    }
+
+    /// A new content that is safe on the disk beside the file, and not yet in its place.
+    struct Staged {
+        fileprivate let temporary: String
+        fileprivate let target: String
+
+        /// Puts it in the file's place.
+        func commit() throws {
+            guard rename(temporary, target) == 0 else { throw StateFile.failure("replace \(target)") }
+        }
+
+        /// Throws it away.
+        func discard() { unlink(temporary) }
+    }
+
+    /// Writes everything that can fail. A link is followed, and the file's owner and mode are kept.
+    func stage(_ text: String, mode: mode_t = 0o600) throws -> Staged {
+        let resolved = realpath(path, nil)
+        defer { free(resolved) }
+        let target = resolved.map { String(cString: $0) } ?? path
+        let temporary = target + ".new"
         var status = stat()
-        let mode = stat(path, &status) == 0 ? status.st_mode & 0o7777 : mode
+        let isThere = stat(target, &status) == 0
         unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw failure("create \(temporary)") }
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, isThere ? status.st_mode & 0o7777 : mode)
+        guard descriptor >= 0 else { throw Self.failure("create \(temporary)") }
         defer { close(descriptor) }
+        if isThere { _ = fchown(descriptor, status.st_uid, status.st_gid) }
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 || errno == EINTR else { throw failure("write \(temporary)") }
+            guard count > 0 || errno == EINTR else { throw Self.failure("write \(temporary)") }
             rest = rest.dropFirst(max(0, count))
         }
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure("replace \(path)") }
+        guard fsync(descriptor) == 0 else { throw Self.failure("write \(temporary)") }
+        return Staged(temporary: temporary, target: target)
     }
 
-    private func failure(_ operation: String) -> DaemonError {
+    private static func failure(_ operation: String) -> DaemonError {
         DaemonError("cannot \(operation): \(String(cString: strerror(errno)))")
     }
 
-    /// Creates a folder and those above it.
-    static func createFolder(_ path: String, mode: mode_t = 0o700) throws {
+    /// Creates a folder that only its owner may enter, and those above it; one that is there is left as it is.
+    static func createFolder(_ path: String) throws {
+        if access(path, F_OK) == 0 { return }
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
             throw DaemonError("cannot create the folder \(path): \(String(cString: strerror(errno)))")
         }
-        chmod(path, mode)
+        chmod(path, 0o700)
     }
 }

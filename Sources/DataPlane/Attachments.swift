@@ -21,8 +21,10 @@ extension DataPlane {
         try setInterface(index, mac: mac)
         if let link = try XDPLink.pinned(at: pins.link(name)) {
             let running = try attachedXDPPrograms(interface: index)
-            let mode = running.first { $0.value == maps.program.id }?.key
+            let mode = running.first { $0.value == link.programID }?.key
             if link.interface == index, let mode, wish == .auto || wish.rawValue == mode.rawValue {
+                // A change that failed half way may have left another program here.
+                if link.programID != maps.program.id { try link.replaceProgram(with: maps.program) }
                 return Attachment(
                     interface: name, index: index, mode: mode.rawValue, programID: maps.program.id,
                     note: mode == .generic && wish == .auto ? "attached in generic mode by an earlier start" : nil)
@@ -41,26 +43,43 @@ extension DataPlane {
         if let (mode, program) = try attachedXDPPrograms(interface: index).first {
             throw DataPlaneError(
                 "attach XDP to \(name)", code: EBUSY, detail: "program \(program) is attached already (\(mode) mode)",
-                cure: "remove it with 'ip link set dev \(name) xdp off', or leave the interface out of the configuration")
+                cure: "remove it with 'ip link set dev \(name) xdp off' or, if a link holds it, 'bpftool link detach'; or leave "
+                    + "the interface out of the configuration")
         }
-        func attach(_ mode: XDPMode) throws -> XDPLink { try XDPLink(maps.program, interface: index, mode: mode) }
-        func attachment(_ mode: XDPMode, note: String?) -> Attachment {
-            Attachment(interface: name, index: index, mode: mode.rawValue, programID: maps.program.id, note: note)
-        }
+        let mode: XDPMode = wish == .generic ? .generic : .native
         do {
-            let mode: XDPMode = wish == .generic ? .generic : .native
-            try attach(mode).pin(at: pins.link(name))
-            return attachment(mode, note: nil)
+            return try pinned(XDPLink(maps.program, interface: index, mode: mode), name, index, mode, note: nil)
         } catch let error as BPFError {
             guard wish == .auto, error.code != EPERM else {
                 throw DataPlaneError(
                     "attach XDP to \(name) in \(wish.rawValue) mode", code: error.code,
                     cure: wish == .native ? "set 'xdp: auto' or 'xdp: generic' for this interface" : "")
             }
-            try attach(.generic).pin(at: pins.link(name))
             let reason = String(cString: strerror(error.code))
-            return attachment(.generic, note: "the driver refused native mode: \(reason)")
+            let link = try XDPLink(maps.program, interface: index, mode: .generic)
+            return try pinned(link, name, index, .generic, note: "the driver refused native mode: \(reason)")
         }
+    }
+
+    private func pinned(
+        _ link: borrowing XDPLink, _ name: String, _ index: UInt32, _ mode: XDPMode, note: String?
+    ) throws -> Attachment {
+        do {
+            try link.pin(at: pins.link(name))
+        } catch {
+            throw DataPlaneError("keep the program on \(name)", detail: "\(error)")
+        }
+        return Attachment(interface: name, index: index, mode: mode.rawValue, programID: maps.program.id, note: note)
+    }
+
+    /// Forgets interfaces that are no longer attached, such as deleted ones, whose numbers do not come again.
+    package func forgetInterfaces(except indices: Set<UInt32>) throws {
+        var obsolete: [UInt32] = []
+        try maps.interfaces.forEach { index, _ in
+            if !indices.contains(index) { obsolete.append(index) }
+            return true
+        }
+        for index in obsolete { try maps.interfaces.remove(index) }
     }
 
     /// Takes the program from all interfaces but these.

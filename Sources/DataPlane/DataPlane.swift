@@ -12,6 +12,8 @@ package final class DataPlane {
     private(set) var settings: DataPathSettings
     private(set) var maps: LoadedObject
     private(set) var tables: ServiceTables
+    /// By server: how far the last sweep found the count of beginnings off.
+    var halfOpenErrors: [Int: Int64] = [:]
 
     /// Loads the program over what is pinned below `pins`, or anew. Where an earlier program runs, it is replaced in place.
     package init(pins: PinDirectory, settings: DataPathSettings, services: [VirtualService]) throws {
@@ -20,7 +22,7 @@ package final class DataPlane {
         hz = try JiffiesClock.frequency()
         let loader = Loader(pins: pins)
         let needed = Capacity(settings: settings, services: services)
-        let capacity = try loader.pinnedCapacity(default: needed)?.grown(to: needed) ?? needed
+        let capacity = try loader.presentCapacity(default: needed)?.grown(to: needed) ?? needed
         maps = try loader.load(capacity: capacity, settings: settings, hz: hz)
         tables = try ServiceTables(maps)
     }

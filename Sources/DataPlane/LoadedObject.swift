@@ -12,7 +12,7 @@ final class LoadedObject {
     let slots: MappedArray<slots>
     let realServers: MappedArray<real_server>
     let serverLoads: MappedArray<server_load>
-    let recount: MappedArray<UInt64>
+    let recount: MappedArray<server_load>
     let node: MappedArray<node>
     let serverTraffic: PerCPUArray<server_traffic>
     let serviceTraffic: PerCPUArray<service_traffic>
@@ -36,7 +36,7 @@ final class LoadedObject {
         slots = try mapped("slots", DataPlaneABI.slots.self)
         realServers = try mapped("real_servers", real_server.self)
         serverLoads = try mapped("server_loads", server_load.self)
-        recount = try mapped("recount", UInt64.self)
+        recount = try mapped("recount", server_load.self)
         node = try mapped("node", DataPlaneABI.node.self)
         serverTraffic = try PerCPUArray(object.anyMap("server_traffic"), name: "server_traffic")
         serviceTraffic = try PerCPUArray(object.anyMap("service_traffic"), name: "service_traffic")

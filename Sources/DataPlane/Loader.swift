@@ -9,64 +9,68 @@ import LoadBalancing
 struct Loader {
     let pins: PinDirectory
 
-    /// Loads, pins, and puts the program in place on every pinned link.
+    /// Loads, puts the program in place on every pinned link, and pins.
     func load(capacity: Capacity, settings: DataPathSettings, hz: Int) throws -> LoadedObject {
         try pins.create()
         let object = try Self.open()
         try object.setConstant(Self.settings(settings, capacity: capacity, hz: hz), section: ".rodata.settings")
 
+        let predecessors = try Predecessors(pins: pins)
         var replaced: [String] = []
         for name in object.mapNames {
             let size = try capacity.sizes[name] ?? object.capacity(of: name)
             try object.setCapacity(size, of: name)
-            if let existing = try AnyMap.pinned(at: pins.map(name)) {
-                guard try object.hasLayout(of: existing, map: name) else {
-                    throw DataPlaneError(
-                        "take over the pinned map \(name)", detail: "another build of Riptide made it with another layout",
-                        cure: "to forget flows and remembered clients and begin anew: rm -r \(pins.maps)")
-                }
-                if existing.information.capacity == size {
-                    try object.reuse(existing, as: name)
-                } else {
-                    replaced.append(name)
-                }
+            guard let existing = try predecessors.map(name) else { continue }
+            guard try object.hasLayout(of: existing, map: name) else {
+                throw DataPlaneError(
+                    "take over the map \(name)", detail: "another build of Riptide made it with another layout",
+                    cure: "to forget flows and remembered clients and begin anew: rm -r \(pins.root)")
+            }
+            if existing.information.capacity == size {
+                try object.reuse(existing, as: name)
+            } else {
+                replaced.append(name)
             }
         }
         try object.load()
-        for name in replaced { try copy(name, of: object, keeping: false) }
+        for name in replaced { try predecessors.copy(name, into: object.anyMap(name)) }
         let loaded = try LoadedObject(object, capacity: capacity)
         try replaceProgram(with: loaded.program)
-        // Entries that came while the first copy ran; those that have changed since are newer in the new map.
-        for name in replaced where ["flows", "persistence"].contains(name) { try copy(name, of: object, keeping: true) }
         for name in object.mapNames { try object.anyMap(name).pin(at: pins.map(name)) }
+        // What came into the old tables while the first copy ran.
+        for name in replaced where Predecessors.times[name] != nil {
+            try predecessors.copy(name, into: object.anyMap(name))
+        }
         return loaded
-    }
-
-    private func copy(_ name: String, of object: borrowing BPFObject, keeping: Bool) throws {
-        guard let existing = try AnyMap.pinned(at: pins.map(name)) else { return }
-        try existing.copy(into: object.anyMap(name), keeping: keeping)
     }
 
     private func replaceProgram(with program: borrowing Program) throws {
         for name in pins.names(in: pins.links) {
             let path = "\(pins.links)/\(name)"
-            guard let link = try XDPLink.pinned(at: path) else { continue }
             // The link of a device that is gone can only be removed.
-            if link.interface == 0 {
-                unlink(path)
-            } else {
-                try link.replaceProgram(with: program)
-            }
+            if try !replaceProgram(ofLinkAt: path, with: program) { unlink(path) }
         }
     }
 
-    /// What the maps that are pinned now are sized for; `nil` if there are none.
-    func pinnedCapacity(default fallback: Capacity) throws -> Capacity? {
-        func size(_ name: String) throws -> Int? {
-            guard let map = try AnyMap.pinned(at: pins.map(name)) else { return nil }
-            return map.information.capacity
+    /// Whether the link has a device still.
+    private func replaceProgram(ofLinkAt path: String, with program: borrowing Program) throws -> Bool {
+        guard let link = try XDPLink.pinned(at: path), link.interface != 0 else { return false }
+        do {
+            try link.replaceProgram(with: program)
+            return true
+        } catch {
+            // It may have gone in this very moment.
+            if error.code == ENOLINK { return false }
+            throw error
         }
-        guard let servers = try size("real_servers"), let slots = try size("slots") else { return nil }
+    }
+
+    /// What the maps that are in use now are sized for; `nil` if there are none.
+    func presentCapacity(default fallback: Capacity) throws -> Capacity? {
+        let predecessors = try Predecessors(pins: pins)
+        guard let servers = try predecessors.capacity(of: "real_servers"),
+            let slots = try predecessors.capacity(of: "slots")
+        else { return nil }
         var capacity = fallback
         capacity.servers = servers
         capacity.slotElements = slots

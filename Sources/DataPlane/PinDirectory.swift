@@ -20,9 +20,9 @@ package struct PinDirectory: Sendable {
 
     func map(_ name: String) -> String { "\(maps)/\(name)" }
 
-    /// A BPF file system allows no dots in names; VLAN interfaces have one.
+    /// A BPF file system allows no dots in names, and VLAN interfaces have one; colons it allows, and no interface has one.
     func link(_ interface: String) -> String {
-        "\(links)/" + String(interface.map { $0 == "." ? "_" : $0 })
+        "\(links)/" + String(interface.map { $0 == "." ? ":" : $0 })
     }
 
     /// Creates the folders that are not there.

@@ -9,11 +9,14 @@ package struct NextHop: Hashable, Sendable {
     package let mac: MACAddress
     /// Of the interface.
     package let sourceMAC: MACAddress
+    /// The VLAN of the server's link, whose frames have a tag on the interface; 0: none.
+    package let vlan: UInt16
 
-    package init(interface: UInt32, mac: MACAddress, sourceMAC: MACAddress) {
+    package init(interface: UInt32, mac: MACAddress, sourceMAC: MACAddress, vlan: UInt16 = 0) {
         self.interface = interface
         self.mac = mac
         self.sourceMAC = sourceMAC
+        self.vlan = vlan
     }
 }
 
@@ -103,7 +106,12 @@ struct ServiceTables {
             let index = Int(number)
             var entry = maps.realServers[index]
             if let fresh {
-                try maps.serverTraffic.set(server_traffic(), at: index)
+                do {
+                    try maps.serverTraffic.set(server_traffic(), at: index)
+                } catch {
+                    identities.remove(server: number)
+                    throw error
+                }
                 // Notes of beginnings bear the number alone: those of the predecessor count on until they are gone.
                 maps.serverLoads.base[index].established = 0
                 numbersByAddress[server.address, default: []].append(number)
@@ -352,6 +360,7 @@ extension real_server {
         // The addresses stay when the neighbour is lost: interface 0 alone tells the data plane.
         guard let hop else { return }
         mac = hop.mac.abi
+        vlan = hop.vlan
         source_mac = hop.sourceMAC.abi
     }
 }

@@ -146,7 +146,7 @@ struct real_server {
 	__u8 state;     /* enum riptide_server_state */
 	__u8 reserved0; /* zero */
 	__u8 mac[6];
-	__u16 reserved1; /* zero */
+	__u16 vlan; /* the server's, of a frame with a tag; 0: its link has none */
 	__u8 source_mac[6];
 	__u16 reserved2; /* zero */
 	__u8 address[16];
@@ -155,7 +155,7 @@ struct real_server {
 	__u8 reserved4[16]; /* zero */
 };
 
-/* Atomics that the data plane keeps, and that a sweep corrects. */
+/* Atomics that the data plane keeps, and that the daemon corrects by what a sweep counts. */
 struct server_load {
 	__u64 established; /* flows that are open */
 	__u64 half_open;   /* connections that have sent one packet */

@@ -27,6 +27,7 @@
 	X(DROP_FRAGMENT, "drop.fragment", 0, "a fragment for a VIP: this version does not follow fragments")               \
 	X(DROP_NO_SERVER, "drop.no-server", 0, "no real server of the service takes connections")                          \
 	X(DROP_NO_NEIGHBOUR, "drop.no-neighbour", 0, "the real server's MAC address is not known (yet)")                   \
+	X(DROP_VLAN, "drop.vlan", 0, "the real server is in another VLAN than the packet: tags are not changed")            \
 	X(DROP_TABLE_CHANGING, "drop.table-changing", 0, "the service changed twice while the packet was being scheduled") \
 	X(DROP_NO_ROOM, "drop.no-room", 0, "the driver gave no room to write an answer")
 
