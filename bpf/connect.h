@@ -111,7 +111,7 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 	c->flow_hash = hash_flow(&p->key, settings.schedule_seed);
 	persistence_client(p, c->service, c->client.client);
 	c->client_hash = hash_address(c->client.client, settings.schedule_seed);
-	c->flow_note = half_open_find(p->id.hash, NOTE_FLOW, p->now);
+	c->flow_note = half_open_find(mix(p->id.hash), NOTE_FLOW, p->now);
 	if (persistent)
 		c->client_note = half_open_find(
 			mix(c->client_hash ^ settings.secret ^ (__u64)c->service_number << 32), NOTE_CLIENT, p->now);

@@ -96,9 +96,10 @@ static __always_inline enum parsed parse_ipv4(struct packet *p)
 	header_length = ip->ihl * 4;
 	if (ip->version != 4 || header_length < sizeof(*ip) || p->length < header_length)
 		return PARSED_MALFORMED;
-	store_ports(&p->key, 0, ip->protocol);
-	if (ip->frag_off & bpf_htons(0x3fff))
+	if (ip->frag_off & bpf_htons(0x3fff)) {
+		store_ports(&p->key, 0, ip->protocol);
 		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP ? PARSED_FRAGMENT : PARSED_PROTOCOL;
+	}
 	return parse_transport(p, (void *)ip + header_length, header_length, ip->protocol);
 }
 

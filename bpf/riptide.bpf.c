@@ -47,7 +47,7 @@ static __always_inline __u32 handle(struct packet *p)
 	if (parsed != PARSED_FLOW)
 		return without_ports(p, parsed);
 
-	p->id.hash = hash_flow(&p->key, settings.secret);
+	p->id.hash = name_flow(&p->key, settings.secret);
 	flow = flow_find(p);
 	if (flow) {
 		number = flow->server;

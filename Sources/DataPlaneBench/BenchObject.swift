@@ -23,6 +23,13 @@ final class BenchObject {
         var made: UInt64 = 0
         var arrived: UInt64 = 0
         var strayed: UInt64 = 0
+        var firstTime: UInt64 = 0
+        var firstArrived: UInt64 = 0
+        var lastTime: UInt64 = 0
+        var lastArrived: UInt64 = 0
+
+        /// Million arrivals a second, by the sink's clock: what comes before and after the stream does not count.
+        var rate: Double { Double(lastArrived - firstArrived) * 1000 / Double(max(1, lastTime - firstTime)) }
     }
 
     static let headerSize = 80
@@ -74,10 +81,7 @@ final class BenchObject {
     }
 
     func counts() throws -> Counts {
-        try counted.values(at: 0).reduce(into: Counts()) {
-            $0.made += $1.made
-            $0.arrived += $1.arrived
-            $0.strayed += $1.strayed
-        }
+        // All runs on one CPU: the others' counts are zero.
+        try counted.values(at: 0).max { $0.arrived < $1.arrived } ?? Counts()
     }
 }

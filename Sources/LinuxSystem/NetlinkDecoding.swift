@@ -6,7 +6,7 @@ internal import NetworkTypes
 // as a bridge's view of a link or of a forwarding entry, which share the message types.
 
 extension Link {
-    init?(_ message: NetlinkMessage) {
+    package init?(_ message: NetlinkMessage) {
         guard let header = message.header(ifinfomsg.self), Int32(header.ifi_family) == AF_UNSPEC else { return nil }
         var name: String?
         var mac: MACAddress?
@@ -48,7 +48,7 @@ extension InterfaceAddress {
     /// What `AddressManager` writes into IFA_PROTO; the kernel's own values end at 3.
     static let mark: UInt8 = 0x52
 
-    init?(_ message: NetlinkMessage) {
+    package init?(_ message: NetlinkMessage) {
         guard let header = message.header(ifaddrmsg.self) else { return nil }
         var local: IPAddress?
         var peer: IPAddress?
@@ -75,7 +75,7 @@ extension InterfaceAddress {
 }
 
 extension Neighbour {
-    static func decode(_ message: NetlinkMessage) -> (key: NeighbourKey, neighbour: Neighbour)? {
+    package static func decode(_ message: NetlinkMessage) -> (key: NeighbourKey, neighbour: Neighbour)? {
         guard let header = message.header(ndmsg.self),
             [AF_INET, AF_INET6].contains(Int32(header.ndm_family)), header.ndm_flags & UInt8(NTF_PROXY) == 0
         else { return nil }
@@ -113,7 +113,7 @@ extension Neighbour.State {
 
 extension Route {
     /// The route's next hops, each as a route of its own; empty for what is not a unicast route of the main table.
-    static func decode(_ message: NetlinkMessage) -> [Route] {
+    package static func decode(_ message: NetlinkMessage) -> [Route] {
         guard let header = message.header(rtmsg.self), Int(header.rtm_type) == Int(RTN_UNICAST),
             [AF_INET, AF_INET6].contains(Int32(header.rtm_family)), header.rtm_flags & UInt32(RTM_F_CLONED) == 0
         else { return [] }

@@ -2,7 +2,7 @@ internal import CLibNL
 internal import NetworkTypes
 
 /// One message of a netlink datagram (RFC 3549 §2.2). Valid only while the datagram's memory is.
-struct NetlinkMessage {
+package struct NetlinkMessage {
     let type: UInt16
     let flags: UInt16
     let sequence: UInt32
@@ -10,7 +10,7 @@ struct NetlinkMessage {
     let body: UnsafeRawBufferPointer
 
     /// Calls `visit` for each whole message; a message that is cut off ends the walk.
-    static func forEach(in datagram: UnsafeRawBufferPointer, _ visit: (NetlinkMessage) -> Void) {
+    package static func forEach(in datagram: UnsafeRawBufferPointer, _ visit: (NetlinkMessage) -> Void) {
         let headerSize = MemoryLayout<nlmsghdr>.size
         var rest = datagram[...]
         while rest.count >= headerSize {

@@ -1,7 +1,7 @@
 import NetworkTypes
 import Testing
 
-@testable import LinuxSystem
+import LinuxSystem
 
 /// Messages that this machine's kernel cannot be made to send, or that no kernel should. All are little-endian.
 struct NetlinkMessageTests {

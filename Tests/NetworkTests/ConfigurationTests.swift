@@ -66,6 +66,24 @@ extension NetworkTests {
             #expect(try Set((0..<6).map { _ in try lab.client.askTCP(Endpoint(Lab.vip, 80)) }).count == 3)
         }
 
+        @Test("A configuration that cannot be saved is not applied, and cuts no connection")
+        func unsaved() throws {
+            let servers = try lab.servers.map { try AnsweringServer($0, tcp: [80]) }
+            defer { servers.forEach { $0.close() } }
+            let open = try (0..<6).map { _ in try Conversation(lab.client, to: Endpoint(Lab.vip, 80)) }
+            // Where the new text would be written first, there is a folder.
+            #expect(mkdir(daemon.configurationFile + ".new", 0o700) == 0)
+            let smaller = configuration([ServiceText("web", Lab.vip, servers: Array(lab.servers.prefix(1)))])
+            let result = try daemon.run(["config", "apply", "-"], input: smaller)
+            #expect(result.status == 1)
+            #expect(result.stderr.contains("\(daemon.configurationFile).new"))
+            #expect(try daemon.fileText() == valid)
+            #expect(try daemon.services().first?.servers.count == 3)
+            for conversation in open { #expect(try conversation.echoes()) }
+            #expect(rmdir(daemon.configurationFile + ".new") == 0)
+            #expect(try daemon.apply(smaller).servicesChanged == ["web"])
+        }
+
         @Test("A valid configuration that is applied replaces the daemon's file, and is told what it changed")
         func applied() throws {
             let fresh = configuration([

@@ -10,6 +10,7 @@ final class Daemon {
     let configurationFile: String
     let socket: String
     var bpffs: String { scratch.bpffs }
+    var stateDirectory: String { "\(scratch.files)/state" }
     private let scratch: Scratch
     private let riptided: String
     private let riptide: String
@@ -40,7 +41,7 @@ final class Daemon {
         let process = try BackgroundProcess(
             [
                 riptided, "--config", configurationFile, "--socket", socket, "--state-directory",
-                "\(scratch.files)/state", "--bpffs", bpffs,
+                stateDirectory, "--bpffs", bpffs,
             ] + options, in: namespace)
         self.process = process
         try eventually(within: .seconds(20), every: .milliseconds(20), "riptided answers; it said: \(process.stderr)") {

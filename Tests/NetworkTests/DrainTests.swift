@@ -1,3 +1,4 @@
+import Glibc
 import NetworkTypes
 import TestSupport
 import Testing
@@ -46,6 +47,21 @@ extension NetworkTests {
             try daemon.check("server", "online", "web", "server2")
             #expect(try answers() == Set(Self.names))
             #expect(try daemon.server("web", "server2").colour == "green")
+        }
+
+        @Test("A drain that cannot be saved does not happen")
+        func unsaved() throws {
+            defer { servers.forEach { $0.close() } }
+            let daemon = try daemon()
+            try daemon.check("server", "drain", "web", "server3")
+            let obstacle = daemon.stateDirectory + "/administrative.json.new"
+            #expect(mkdir(obstacle, 0o700) == 0)
+            #expect(try daemon.run("server", "drain", "web", "server2").status == 1)
+            #expect(try daemon.server("web", "server2").state == "online")
+            #expect(try answers() == ["server1", "server2"])
+            #expect(rmdir(obstacle) == 0)
+            try daemon.check("server", "drain", "web", "server2")
+            #expect(try answers() == ["server1"])
         }
 
         @Test("A weight of 0 drains as well")

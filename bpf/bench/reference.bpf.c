@@ -42,6 +42,11 @@ struct counts {
 	__u64 made;
 	__u64 arrived;
 	__u64 strayed;
+	/* Of every 4096th arrival: the first such and the last, and how many had arrived by then. */
+	__u64 first_time;
+	__u64 first_arrived;
+	__u64 last_time;
+	__u64 last_arrived;
 };
 
 struct {
@@ -226,6 +231,14 @@ int sink(struct xdp_md *xdp)
 		counts->arrived += 1;
 	else
 		counts->strayed += 1;
+	if (!(counts->arrived & 4095)) {
+		counts->last_time = bpf_ktime_get_ns();
+		counts->last_arrived = counts->arrived;
+		if (!counts->first_time) {
+			counts->first_time = counts->last_time;
+			counts->first_arrived = counts->arrived;
+		}
+	}
 	return XDP_DROP;
 }
 

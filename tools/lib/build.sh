@@ -11,6 +11,7 @@ build_riptide() { # programs|tests
 	[[ $1 != tests ]] || what=(--build-tests)
 	local began=$SECONDS log=$repository/.build/riptide-tools.log status=0
 	mkdir -p "$repository/.build"
+	: >"$log"
 	# In a session of its own: this shell ends it, in its own way, when it is interrupted.
 	setsid swift build --package-path "$repository" -c release "${what[@]}" >"$log" 2>&1 </dev/null &
 	build_process=$!

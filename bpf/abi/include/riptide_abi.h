@@ -33,7 +33,7 @@
 
 /* What names a flow in its table: eight octets are found in half the time of forty. The whole 5-tuple stands in the value. */
 struct flow_id {
-	__u64 hash; /* of the 5-tuple and settings.secret */
+	__u64 hash; /* of the 5-tuple and settings.secret; unevenly mixed, which the map makes good */
 };
 
 /* The 5-tuple. */
