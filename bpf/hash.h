@@ -34,10 +34,13 @@ static __always_inline __u64 fold(__u64 word, __u64 factor)
 static __always_inline __u64 name_flow(const struct flow_key *key, __u64 seed)
 {
 	const __u64 *word = (const __u64 *)key;
+	__u64 name = fold(word[1] + seed, 0xbf58476d1ce4e5b9ULL) + fold(word[3] + seed, 0xd6e8feb86659fd93ULL) +
+		     fold(word[4] ^ seed, 0xff51afd7ed558ccdULL);
 
-	return fold(word[0] ^ seed, 0x9e3779b97f4a7c15ULL) + fold(word[1] + seed, 0xbf58476d1ce4e5b9ULL) +
-	       fold(word[2] ^ seed, 0x94d049bb133111ebULL) + fold(word[3] + seed, 0xd6e8feb86659fd93ULL) +
-	       fold(word[4] ^ seed, 0xff51afd7ed558ccdULL);
+	/* IPv4 has nothing in the others. */
+	if (word[0] | word[2])
+		name += fold(word[0] ^ seed, 0x9e3779b97f4a7c15ULL) + fold(word[2] ^ seed, 0x94d049bb133111ebULL);
+	return name;
 }
 
 /* Of both addresses, both ports, the protocol and a seed. */

@@ -93,8 +93,14 @@ static __always_inline enum parsed parse_ipv4(struct packet *p)
 	store_ipv4(p->key.source, ip->saddr);
 	store_ipv4(p->key.destination, ip->daddr);
 	p->length = bpf_ntohs(ip->tot_len);
-	header_length = ip->ihl * 4;
-	if (ip->version != 4 || header_length < sizeof(*ip) || p->length < header_length)
+	/* Version 4 and no options, as nearly all have: one comparison for both. */
+	header_length = sizeof(*ip);
+	if (*(__u8 *)ip != 0x45) {
+		header_length = ip->ihl * 4;
+		if (ip->version != 4 || header_length < sizeof(*ip))
+			return PARSED_MALFORMED;
+	}
+	if (p->length < header_length)
 		return PARSED_MALFORMED;
 	if (ip->frag_off & bpf_htons(0x3fff)) {
 		store_ports(&p->key, 0, ip->protocol);

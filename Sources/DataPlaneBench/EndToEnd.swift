@@ -10,9 +10,12 @@ final class EndToEnd {
     struct Result: Codable {
         var family: String
         var flows: Int
-        /// Million packets a second that arrive: of XDP_TX alone, the most that one interface can do, and of Riptide.
+        /// Million packets a second that arrive: of XDP_TX alone, the most that one interface can do; of the reference program,
+        /// the least that a flow table takes; and of Riptide.
         var reflect: Double
+        var reference: Double
         var riptide: Double
+        /// Of XDP_TX alone.
         var ratio: Double
     }
 
@@ -38,21 +41,35 @@ final class EndToEnd {
         try attachRiptide()
         _ = try rate(syn, flows: flows, packets: flows, at: BenchDataPlane.serverMAC)
         _ = try rate(ack, flows: flows, packets: flows, at: BenchDataPlane.serverMAC)
-        var (reflected, forwarded): ([Double], [Double]) = ([], [])
+        try bench.use(ack, flows: flows, program: Self.learnSlot)
+        try bench.register(bench.referenceLearn, as: Self.learnSlot)
+        _ = try bench.wrapper.test(ack, repetitions: max(2, flows))
+        var rates: [Candidate: [Double]] = [:]
         for round in 0..<rounds {
-            for isReflect in round % 2 == 0 ? [true, false] : [false, true] {
-                if isReflect {
-                    try link.replaceProgram(with: bench.reflect)
-                    reflected.append(try rate(ack, flows: flows, packets: packets, at: BenchDataPlane.ownMAC))
-                } else {
-                    try attachRiptide()
-                    forwarded.append(try rate(ack, flows: flows, packets: packets, at: BenchDataPlane.serverMAC))
-                }
+            for candidate in round % 2 == 0 ? Candidate.allCases : Candidate.allCases.reversed() {
+                try attach(candidate)
+                let target = candidate == .reflect ? BenchDataPlane.ownMAC : BenchDataPlane.serverMAC
+                rates[candidate, default: []].append(try rate(ack, flows: flows, packets: packets, at: target))
             }
         }
         return Result(
-            family: family == .ipv4 ? "IPv4" : "IPv6", flows: flows, reflect: median(reflected),
-            riptide: median(forwarded), ratio: median(zip(forwarded, reflected).map { $0 / $1 }))
+            family: family == .ipv4 ? "IPv4" : "IPv6", flows: flows, reflect: median(rates[.reflect]!),
+            reference: median(rates[.reference]!), riptide: median(rates[.riptide]!),
+            ratio: median(zip(rates[.riptide]!, rates[.reflect]!).map { $0 / $1 }))
+    }
+
+    private enum Candidate: CaseIterable {
+        case reflect, reference, riptide
+    }
+
+    private static let learnSlot: UInt32 = 3
+
+    private func attach(_ candidate: Candidate) throws {
+        switch candidate {
+        case .reflect: try link.replaceProgram(with: bench.reflect)
+        case .reference: try link.replaceProgram(with: bench.reference)
+        case .riptide: try attachRiptide()
+        }
     }
 
     private func attachRiptide() throws {

@@ -56,13 +56,13 @@ struct DataPlaneBenchmark: ParsableCommand {
         }
 
         print("\nEnd to end over veth, one CPU, counted at the sink: million packets a second")
-        print("           flows   XDP_TX alone   Riptide   ratio")
+        print("           flows   XDP_TX alone   reference   Riptide   of XDP_TX")
         let endToEnd = try EndToEnd(bench, near: index(of: near), far: index(of: far))
         for (family, flows) in Self.cases {
             let result = try endToEnd.measure(family, flows: flows, rounds: 9, packets: 2_000_000)
             print(
-                "  \(result.family)   \(pad(flows, 9))   \(pad(result.reflect, 12, 2))   \(pad(result.riptide, 7, 2))"
-                    + "   \(pad(result.ratio, 5, 2))")
+                "  \(result.family)   \(pad(flows, 9))   \(pad(result.reflect, 12, 2))   \(pad(result.reference, 9, 2))"
+                    + "   \(pad(result.riptide, 7, 2))   \(pad(result.ratio, 9, 2))")
             figures.endToEnd.append(result)
         }
 
