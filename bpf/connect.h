@@ -101,7 +101,7 @@ static __always_inline __u32 refuse(const struct connection *c)
 	return RIPTIDE_DROP_NO_SERVER;
 }
 
-static __always_inline __u32 begin_connection(struct packet *p, struct connection *c)
+static __always_inline __u32 begin_connection(struct packet *p, struct ethernet_header *ethernet, struct connection *c)
 {
 	int tcp = p->key.protocol == IPPROTO_TCP;
 	int begins = !tcp || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
@@ -136,7 +136,7 @@ static __always_inline __u32 begin_connection(struct packet *p, struct connectio
 		verdict = c->flow_note.server ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_STRAY;
 	else
 		verdict = !tcp && c->flow_note.server ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_NEW;
-	verdict = emit_dr(p, c->real, verdict);
+	verdict = emit_dr(p, ethernet, c->real, verdict);
 
 	switch (verdict) {
 	case RIPTIDE_FORWARD_CONFIRMED:
@@ -185,5 +185,5 @@ static __noinline __u32 connect(struct packet *p)
 		bpf_map_delete_elem(&flows, &p->id);
 	}
 	c.client.service = c.service_number;
-	return begin_connection(p, &c);
+	return begin_connection(p, ethernet, &c);
 }

@@ -25,17 +25,15 @@ static __always_inline int reaches_vlan(const struct packet *p, const struct rea
 }
 
 /*
- * Sends the packet on as one of `verdict`, or says why not. Where it leaves by the interface it came in by, the server's
+ * Sends the packet on as one of `verdict`, or says why not. `ethernet` is the head of the frame, known to be whole. Where it leaves by the interface it came in by, the server's
  * source MAC is that interface's own, which saves a look-up.
  */
-static __always_inline __u32 emit_dr(struct packet *p, const struct real_server *server, __u32 verdict)
+static __always_inline __u32 emit_dr(struct packet *p, struct ethernet_header *ethernet, const struct real_server *server,
+				     __u32 verdict)
 {
-	struct ethernet_header *ethernet = packet_begin(p);
 	__u64 source = mac_word(server->source_mac);
 	__u32 interface = server->interface;
 
-	if ((void *)(ethernet + 1) > packet_end(p))
-		return RIPTIDE_PASS_UNPARSED;
 	if (interface == p->xdp->ingress_ifindex) {
 		if (!is_mac(ethernet->destination, source) && !addressed_to_us(p, ethernet->destination))
 			return RIPTIDE_PASS_OTHER_HOST;

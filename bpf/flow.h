@@ -77,9 +77,10 @@ static __always_inline int flow_holds(const struct packet *p, const struct flow 
 	return !(p->tcp_flags & TCP_SYN) || flow->state != RIPTIDE_FLOW_CLOSING;
 }
 
-static __always_inline __u32 flow_packet(struct packet *p, struct flow *flow, const struct real_server *server)
+static __always_inline __u32 flow_packet(struct packet *p, struct ethernet_header *ethernet, struct flow *flow,
+					 const struct real_server *server)
 {
-	__u32 verdict = emit_dr(p, server, RIPTIDE_FORWARD_FLOW);
+	__u32 verdict = emit_dr(p, ethernet, server, RIPTIDE_FORWARD_FLOW);
 
 	if (verdict != RIPTIDE_FORWARD_FLOW)
 		return verdict;

@@ -27,6 +27,7 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 
 static __always_inline __u32 handle(struct packet *p)
 {
+	struct ethernet_header *ethernet = packet_begin(p);
 	struct real_server *server;
 	struct flow *flow;
 	enum parsed parsed;
@@ -53,7 +54,7 @@ static __always_inline __u32 handle(struct packet *p)
 		number = flow->server;
 		server = bpf_map_lookup_elem(&real_servers, &number);
 		if (server && flow_holds(p, flow, server))
-			return flow_packet(p, flow, server);
+			return flow_packet(p, ethernet, flow, server);
 	}
 	return connect(p);
 }
