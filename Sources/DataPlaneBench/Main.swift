@@ -90,6 +90,8 @@ struct DataPlaneBenchmark: ParsableCommand {
     private func pad(_ number: Int, _ width: Int) -> String { fill("\(number)", width) }
 
     private func pad(_ number: Double, _ width: Int, _ digits: Int) -> String {
+        // Of a cost of nothing, as a clock of whole nanoseconds may find, there is no ratio.
+        guard number.isFinite else { return fill("-", width) }
         var scale = 1
         for _ in 0..<digits { scale *= 10 }
         let rounded = Int((number * Double(scale)).rounded())
