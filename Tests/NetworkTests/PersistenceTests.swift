@@ -48,13 +48,15 @@ extension NetworkTests {
             defer { servers.forEach { $0.close() } }
             let daemon = try daemon("{ timeout: 2s }")
             let first = try lab.client.askTCP(web)
-            let others = try (0..<5).map { _ in try lab.client.askTCP(web) }
+            var others = try (0..<4).map { _ in try lab.client.askTCP(web) }
             let last = ContinuousClock.now
+            others.append(try lab.client.askTCP(web))
             #expect(others.allSatisfy { $0 == first })
             let entry = try #require(try daemon.persistence("web").first)
             #expect(entry.client == "10.77.1.1/32" && entry.server == first && entry.secondsLeft <= 2)
             try eventually(within: .seconds(15), "the client is forgotten") { try daemon.persistence("web").isEmpty }
-            #expect(ContinuousClock.now - last >= .seconds(2))
+            // The data plane counts ticks of the kernel's clock, of which the slowest makes a hundred in a second.
+            #expect(ContinuousClock.now - last >= .milliseconds(1_990))
             // With rr a client that is new gets the next server.
             #expect(try lab.client.askTCP(web) != first)
         }
