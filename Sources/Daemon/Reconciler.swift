@@ -253,8 +253,8 @@ actor Reconciler {
     /// in force.
     func apply(_ fresh: Configuration, text: String, save: Bool) throws -> MapWrites {
         let before = current
-        let staged = save && text != currentText
-            ? try StateFile(path: options.configuration).stage(text, mode: 0o644) : nil
+        // Also when the text is in force already: the file may have been edited since.
+        let staged = save ? try StateFile(path: options.configuration).stage(text, mode: 0o644) : nil
         let writes: MapWrites
         do {
             current = fresh

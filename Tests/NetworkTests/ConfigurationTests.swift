@@ -84,6 +84,13 @@ extension NetworkTests {
             #expect(try daemon.apply(smaller).servicesChanged == ["web"])
         }
 
+        @Test("The text in force, applied again, replaces a file that was edited meanwhile")
+        func edited() throws {
+            _ = try daemon.write(valid + "# an edit that was never applied\n", to: "riptide.yaml")
+            try daemon.apply(valid)
+            #expect(try daemon.fileText() == valid)
+        }
+
         @Test("A valid configuration that is applied replaces the daemon's file, and is told what it changed")
         func applied() throws {
             let fresh = configuration([
