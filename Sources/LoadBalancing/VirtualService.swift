@@ -69,6 +69,60 @@ package struct RealServer: Hashable, Sendable {
     }
 }
 
+/// How a tunnel wraps packets.
+package enum Encapsulation: String, Hashable, Sendable, CaseIterable {
+    /// IP in IP: 4in4, 6in6, 4in6 and 6in4 (RFC 2003, RFC 2473, RFC 4213).
+    case ipip
+    /// Generic UDP encapsulation, variant 1: the IP packet directly in UDP, to port 6080 (`ip fou add port 6080 gue`).
+    case gue
+}
+
+/// What `snat` puts in the place of the client's address and port.
+package struct SourcePool: Hashable, Sendable {
+    /// At most 8, of the real servers' family; empty is the balancer's own address on the way to each real server.
+    package var addresses: [IPAddress]
+    package var ports: ClosedRange<UInt16>
+
+    /// Below the ports that Linux gives to its own connections (net.ipv4.ip_local_port_range).
+    package static let standardPorts: ClosedRange<UInt16> = 1024...32767
+
+    package init(addresses: [IPAddress] = [], ports: ClosedRange<UInt16> = SourcePool.standardPorts) {
+        self.addresses = addresses
+        self.ports = ports
+    }
+}
+
+/// Where new connections go when no real server takes them.
+package struct Fallback: Hashable, Sendable {
+    package var address: IPAddress
+    /// `nil` is the port that the client used.
+    package var port: UInt16?
+
+    package init(address: IPAddress, port: UInt16? = nil) {
+        self.address = address
+        self.port = port
+    }
+}
+
+/// Which clients may begin connections, and how fast. Connections that are established are not asked.
+package struct ClientRules: Hashable, Sendable {
+    /// Empty: all that are not denied.
+    package var allow: [Prefix]
+    /// Where both lists match, the longer prefix counts.
+    package var deny: [Prefix]
+    /// New connections a second that one source address may begin; `nil` is unlimited.
+    package var rate: Int?
+    /// How many it may begin at once after a pause; at least 1.
+    package var burst: Int
+
+    package init(allow: [Prefix] = [], deny: [Prefix] = [], rate: Int? = nil, burst: Int = 1) {
+        self.allow = allow
+        self.deny = deny
+        self.rate = rate
+        self.burst = burst
+    }
+}
+
 /// One virtual service: an address (VIP), its ports and protocols, and the real servers behind it.
 package struct VirtualService: Hashable, Sendable {
     /// Unique among services.
@@ -82,6 +136,14 @@ package struct VirtualService: Hashable, Sendable {
     package var persistence: Persistence?
     /// In the order of the configuration; names are unique within the service.
     package var servers: [RealServer]
+    /// Of `tunnel`.
+    package var encapsulation = Encapsulation.ipip
+    /// Of `snat`.
+    package var source = SourcePool()
+    package var fallback: Fallback?
+    /// Whether a TCP client whose real server is gone is told so by a reset; else its packets are dropped silently.
+    package var resetsOrphans = false
+    package var clients = ClientRules()
 
     package init(
         name: String, mode: ForwardingMode = .dr, address: IPAddress, ports: PortSet,
