@@ -111,7 +111,7 @@ static __always_inline __u32 begin_connection(struct packet *p, struct ethernet_
 	c->flow_hash = hash_flow(&p->key, settings.schedule_seed);
 	persistence_client(p, c->service, c->client.client);
 	c->client_hash = hash_address(c->client.client, settings.schedule_seed);
-	c->flow_note = half_open_find(mix(p->id.hash), NOTE_FLOW, p->now);
+	c->flow_note = half_open_find(mix(p->name), NOTE_FLOW, p->now);
 	if (persistent)
 		c->client_note = half_open_find(
 			mix(c->client_hash ^ settings.secret ^ (__u64)c->service_number << 32), NOTE_CLIENT, p->now);
@@ -164,7 +164,7 @@ static __noinline __u32 connect(struct packet *p)
 {
 	struct ethernet_header *ethernet = packet_begin(p);
 	struct connection c __attribute__((aligned(8))) = {};
-	struct flow *stale;
+	struct found stale;
 	struct vip *vip = find_vip(p->key.destination);
 
 	if (!vip)
@@ -179,11 +179,9 @@ static __noinline __u32 connect(struct packet *p)
 		return RIPTIDE_DROP_TABLE_CHANGING;
 
 	/* A flow that no longer holds makes way for its successor. */
-	stale = flow_find(p);
-	if (stale) {
-		flow_end(stale, stale->state == RIPTIDE_FLOW_UDP ? RIPTIDE_FLOW_UDP : RIPTIDE_FLOW_ESTABLISHED);
-		bpf_map_delete_elem(&flows, &p->id);
-	}
+	stale = flow_find(&p->key, p->name);
+	if (stale.flow)
+		flow_remove(&stale, p->name);
 	c.client.service = c.service_number;
 	return begin_connection(p, ethernet, &c);
 }

@@ -4,33 +4,7 @@
 
 #include "dr.h"
 #include "persistence.h"
-
-/* The flow that the packet belongs to. */
-static __always_inline struct flow *flow_find(const struct packet *p)
-{
-	struct flow *flow = bpf_map_lookup_elem(&flows, &p->id);
-	const __u64 *there, *here = (const __u64 *)&p->key;
-
-	if (!flow)
-		return NULL;
-	there = (const __u64 *)&flow->key;
-	if (there[0] != here[0] || there[1] != here[1] || there[2] != here[2] || there[3] != here[3] || there[4] != here[4])
-		return NULL;
-	return flow;
-}
-
-/* Ends a flow's share of its server's load, once, whoever comes first. */
-static __always_inline void flow_end(struct flow *flow, __u32 open_state)
-{
-	__u32 server = flow->server;
-	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
-	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
-
-	if (__sync_val_compare_and_swap(&flow->state, open_state, RIPTIDE_FLOW_CLOSING) != open_state)
-		return;
-	if (load && real && real->generation == flow->generation)
-		__sync_fetch_and_add(&load->established, -1);
-}
+#include "table.h"
 
 /* A TCP client that gives up with its second packet (a port scan does) has no open flow: it begins as closing. */
 static __always_inline __u32 first_state(const struct packet *p)
@@ -55,8 +29,25 @@ static __always_inline void flow_begin(const struct packet *p, __u32 service, __
 	};
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
 
-	if (bpf_map_update_elem(&flows, &p->id, &flow, BPF_NOEXIST) == 0 && load && flow.state != RIPTIDE_FLOW_CLOSING)
+	if (flow_enter(&flow, p->name) && load && flow.state != RIPTIDE_FLOW_CLOSING)
 		__sync_fetch_and_add(&load->established, 1);
+}
+
+/* A flow's server, as the flow knows it. */
+struct assignment {
+	struct real_server *server; /* null: the flow has just gone, or its server has */
+	__u32 number;
+	__u32 generation;
+};
+
+static __always_inline struct assignment flow_server(const struct found *found, __u64 name)
+{
+	__u64 word = WORD64(&found->flow->server);
+	struct assignment assigned = {.number = word, .generation = word >> 32};
+
+	if (still_there(found, name))
+		assigned.server = bpf_map_lookup_elem(&real_servers, &assigned.number);
+	return assigned;
 }
 
 /* What is to be done once in a while: told apart so that the common packet does not pay for it. */
@@ -65,30 +56,30 @@ static __noinline int flow_event(const struct packet *p, struct flow *flow, __u3
 	if ((p->now ^ flow->seen) >> settings.refresh_shift && server_state == RIPTIDE_SERVER_ONLINE)
 		persistence_refresh(p, flow->service, flow->server);
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
-		flow_end(flow, RIPTIDE_FLOW_ESTABLISHED);
+		flow_close(flow);
 	return 0;
 }
 
 /* Whether the flow still holds: its server is there and keeps flows, and the client does not begin anew on old ports. */
-static __always_inline int flow_holds(const struct packet *p, const struct flow *flow, const struct real_server *server)
+static __always_inline int flow_holds(const struct packet *p, const struct flow *flow, const struct assignment *assigned)
 {
-	if (server->generation != flow->generation || server->state == RIPTIDE_SERVER_HALT)
+	if (assigned->server->generation != assigned->generation || assigned->server->state == RIPTIDE_SERVER_HALT)
 		return 0;
 	return !(p->tcp_flags & TCP_SYN) || flow->state != RIPTIDE_FLOW_CLOSING;
 }
 
 static __always_inline __u32 flow_packet(struct packet *p, struct ethernet_header *ethernet, struct flow *flow,
-					 const struct real_server *server)
+					 const struct assignment *assigned)
 {
-	__u32 verdict = emit_dr(p, ethernet, server, RIPTIDE_FORWARD_FLOW);
+	__u32 verdict = emit_dr(p, ethernet, assigned->server, RIPTIDE_FORWARD_FLOW);
 
 	if (verdict != RIPTIDE_FORWARD_FLOW)
 		return verdict;
 	if ((p->now ^ flow->seen) >> settings.refresh_shift || p->tcp_flags & (TCP_FIN | TCP_RST))
-		flow_event(p, flow, server->state);
+		flow_event(p, flow, assigned->server->state);
 	flow->seen = p->now;
 	flow->packets += 1;
 	flow->bytes += p->length;
-	count_traffic(p, flow->server, 0);
+	count_traffic(p, assigned->number, 0);
 	return verdict;
 }

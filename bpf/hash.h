@@ -40,7 +40,8 @@ static __always_inline __u64 name_flow(const struct flow_key *key, __u64 seed)
 	/* IPv4 has nothing in the others. */
 	if (word[0] | word[2])
 		name += fold(word[0] ^ seed, 0x9e3779b97f4a7c15ULL) + fold(word[2] ^ seed, 0x94d049bb133111ebULL);
-	return name;
+	/* What says that a cell is free or busy is no name. */
+	return name | 2;
 }
 
 /* Of both addresses, both ports, the protocol and a seed. */

@@ -16,15 +16,31 @@
 const volatile struct settings settings SEC(".rodata.settings");
 
 /*
- * Flows in being. Written by the data plane; read by it and by the daemon. When full, the kernel evicts the flow that was
- * longest without a packet (about: it is an LRU of batches); its next packet is scheduled anew. Size: datapath.flows.
+ * Flows in being, and where they are found. Written by the data plane; read by it and by the daemon. When both buckets of a
+ * new flow are full, it takes the place of the one in them that was longest without a packet. Size: datapath.flows.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1024);
-	__type(key, struct flow_id);
+	__type(key, __u32);
 	__type(value, struct flow);
 } flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 128);
+	__type(key, __u32);
+	__type(value, struct flow_bucket);
+} flow_buckets SEC(".maps");
+
+/* Flows of a predecessor's table on their way into this one. Written by the daemon, read by `adopt`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RIPTIDE_ADOPTED_AT_ONCE);
+	__type(key, __u32);
+	__type(value, struct flow);
+} adopted SEC(".maps");
 
 /*
  * Beginnings of connections. Written by the data plane. Never full: a place that is taken is left alone for a while, and the
@@ -137,6 +153,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/* What happened to tables that a packet's own counter does not tell. Written by the data plane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct table_events);
+} table_events SEC(".maps");
 
 /* The interfaces that the program is attached to, by index. Written by the daemon. */
 struct {

@@ -17,7 +17,7 @@ struct packet {
 	struct xdp_md *xdp;
 	__u64 now;           /* jiffies */
 	struct flow_key key; /* set as far as the headers could be read */
-	struct flow_id id;   /* of a packet with ports */
+	__u64 name;          /* of the key, of a packet with ports */
 	__u32 l3;            /* offset of the IP header or of the ARP packet */
 	__u32 length;        /* of the IP packet, as its header says */
 	__u32 tcp_flags;     /* 0 for UDP */

@@ -28,10 +28,8 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 static __always_inline __u32 handle(struct packet *p)
 {
 	struct ethernet_header *ethernet = packet_begin(p);
-	struct real_server *server;
-	struct flow *flow;
+	struct found found;
 	enum parsed parsed;
-	__u32 number;
 
 	switch (parse_ethernet(p)) {
 	case bpf_htons(ETH_P_IP):
@@ -48,13 +46,13 @@ static __always_inline __u32 handle(struct packet *p)
 	if (parsed != PARSED_FLOW)
 		return without_ports(p, parsed);
 
-	p->id.hash = name_flow(&p->key, settings.secret);
-	flow = flow_find(p);
-	if (flow) {
-		number = flow->server;
-		server = bpf_map_lookup_elem(&real_servers, &number);
-		if (server && flow_holds(p, flow, server))
-			return flow_packet(p, ethernet, flow, server);
+	p->name = name_flow(&p->key, settings.secret);
+	found = flow_find(&p->key, p->name);
+	if (found.flow) {
+		struct assignment assigned = flow_server(&found, p->name);
+
+		if (assigned.server && flow_holds(p, found.flow, &assigned))
+			return flow_packet(p, ethernet, found.flow, &assigned);
 	}
 	return connect(p);
 }
@@ -73,12 +71,26 @@ int riptide(struct xdp_md *xdp)
 SEC("syscall")
 int sweep(struct sweep *sweep)
 {
-	struct sweep result = {.now = bpf_jiffies64()};
+	struct sweep result = {
+		.first_bucket = sweep->first_bucket,
+		.bucket_count = sweep->bucket_count,
+		.now = bpf_jiffies64(),
+	};
 
-	bpf_for_each_map_elem(&half_open, sweep_half_open, &result, 0);
-	bpf_for_each_map_elem(&flows, sweep_flow, &result, 0);
-	bpf_for_each_map_elem(&persistence, sweep_persistence, &result, 0);
+	if (result.first_bucket == 0) {
+		bpf_for_each_map_elem(&half_open, sweep_half_open, &result, 0);
+		bpf_for_each_map_elem(&persistence, sweep_persistence, &result, 0);
+	}
+	bpf_loop(result.bucket_count, sweep_bucket, &result, 0);
 	*sweep = result;
+	return 0;
+}
+
+/* Enters flows that another table held, for a new table or a new node. */
+SEC("syscall")
+int adopt(struct adoption *adoption)
+{
+	bpf_loop(adoption->count, adopt_flow, NULL, 0);
 	return 0;
 }
 

@@ -22,8 +22,9 @@ static __always_inline __u64 flow_timeout(const struct flow *flow)
 	}
 }
 
-static long sweep_flow(struct bpf_map *map, const struct flow_id *id, struct flow *flow, struct sweep *sweep)
+static __always_inline void sweep_flow(const struct found *found, __u64 name, struct sweep *sweep)
 {
+	struct flow *flow = found->flow;
 	__u32 server = flow->server;
 	__u32 state = flow->state;
 	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
@@ -33,16 +34,48 @@ static long sweep_flow(struct bpf_map *map, const struct flow_id *id, struct flo
 
 	/* A packet may have come since the sweep began: its time lies ahead of ours. */
 	if (gone || (seen < sweep->now && sweep->now - seen > flow_timeout(flow))) {
-		if (state != RIPTIDE_FLOW_CLOSING)
-			flow_end(flow, state);
-		bpf_map_delete_elem(&flows, id);
+		flow_remove(found, name);
 		sweep->flows_expired += 1;
-		return 0;
+		return;
 	}
 	sweep->flows += 1;
 	count = bpf_map_lookup_elem(&recount, &server);
 	if (count && state != RIPTIDE_FLOW_CLOSING)
 		count->established += 1;
+}
+
+static long sweep_bucket(__u32 number, struct sweep *sweep)
+{
+	__u32 index = sweep->first_bucket + number;
+	struct flow_bucket *bucket = bpf_map_lookup_elem(&flow_buckets, &index);
+
+	if (!bucket)
+		return 1;
+	for (__u32 way = 0; way < RIPTIDE_WAYS; way++) {
+		__u64 name = WORD64(&bucket->name[way]);
+		__u32 place = index * RIPTIDE_WAYS + way;
+		struct found found = {.cell = &bucket->name[way]};
+
+		if (name == RIPTIDE_CELL_FREE || name == RIPTIDE_CELL_BUSY)
+			continue;
+		found.flow = bpf_map_lookup_elem(&flows, &place);
+		if (found.flow)
+			sweep_flow(&found, name, sweep);
+	}
+	return 0;
+}
+
+/* A flow that is known already, since its packets came here first, stays as it is. */
+static long adopt_flow(__u32 number, void *unused)
+{
+	struct flow *flow = bpf_map_lookup_elem(&adopted, &number);
+	__u64 name;
+
+	if (!flow)
+		return 1;
+	name = name_flow(&flow->key, settings.secret);
+	if (flow->state != RIPTIDE_FLOW_FREE && find_place(name) == NO_PLACE)
+		flow_enter(flow, name);
 	return 0;
 }
 

@@ -6,7 +6,7 @@ package struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable {
     package let raw: AnyMap
     package let name: String
 
-    init(_ raw: consuming AnyMap, name: String) throws(BPFError) {
+    package init(_ raw: consuming AnyMap, name: String) throws(BPFError) {
         let information = raw.information
         guard information.keySize == MemoryLayout<Key>.size, information.valueSize == MemoryLayout<Value>.stride else {
             throw BPFError(

@@ -3,6 +3,7 @@ import LoadBalancing
 
 /// How large the maps are whose size follows the configuration.
 struct Capacity: Equatable {
+    /// Places for flows: whole buckets.
     var flows: Int
     var persistence: Int
     /// Real servers, number 0 included.
@@ -12,7 +13,8 @@ struct Capacity: Equatable {
 
     /// What the services need, with room to change them without making the maps anew.
     init(settings: DataPathSettings, services: [VirtualService]) {
-        flows = settings.flows
+        let ways = Int(RIPTIDE_WAYS)
+        flows = (settings.flows + ways - 1) / ways * ways
         persistence = settings.persistence
         let servers = services.reduce(1) { $0 + $1.servers.count }
         self.servers = min(Self.powerOfTwo(atLeast: max(256, servers * 2)), Int(RIPTIDE_MAX_SERVERS) + 1)
@@ -40,10 +42,12 @@ struct Capacity: Equatable {
     /// A place for each second flow that may begin at once: a power of two, for the mask.
     var halfOpen: Int { min(1 << 20, Self.powerOfTwo(atLeast: max(1024, flows / 2))) }
 
+    var flowBuckets: Int { flows / Int(RIPTIDE_WAYS) }
+
     /// The sizes by map; maps that are not named keep the object's own.
     var sizes: [String: Int] {
         [
-            "flows": flows, "persistence": persistence, "half_open": halfOpen, "real_servers": servers,
+            "flows": flows, "flow_buckets": flowBuckets, "persistence": persistence, "half_open": halfOpen, "real_servers": servers,
             "server_loads": servers, "recount": servers, "server_traffic": servers, "slots": slotElements,
         ]
     }

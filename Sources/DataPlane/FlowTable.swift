@@ -50,6 +50,7 @@ extension DataPlane {
         let (now, hz) = try clock()
         var (total, records) = (0, [FlowRecord]())
         try maps.flows.forEach { _, flow in
+            guard flow.state != RIPTIDE_FLOW_FREE.rawValue else { return true }
             let key = flow.key
             let server = tables.identities.serverKeys[flow.server].flatMap { owner in
                 maps.realServers[Int(flow.server)].generation == flow.generation ? owner.name : nil

@@ -3,7 +3,9 @@ import DataPlaneABI
 
 /// The maps and programs of one load of the object, with their types.
 final class LoadedObject {
-    let flows: Map<flow_id, flow>
+    let flows: Map<UInt32, flow>
+    let flowBuckets: Map<UInt32, flow_bucket>
+    let adopted: MappedArray<flow>
     let persistence: Map<persistence_key, persistence>
     let vips: Map<vip_key, vip>
     let services: Map<UInt32, service>
@@ -18,7 +20,9 @@ final class LoadedObject {
     let serviceTraffic: PerCPUArray<service_traffic>
     let counters: PerCPUArray<UInt64>
     let program: Program
+    let tableEvents: PerCPUArray<table_events>
     let sweep: Program
+    let adopt: Program
     let clock: Program
     let capacity: Capacity
 
@@ -28,6 +32,8 @@ final class LoadedObject {
             return try map.mapped()
         }
         flows = try object.map("flows")
+        flowBuckets = try object.map("flow_buckets")
+        adopted = try mapped("adopted", flow.self)
         persistence = try object.map("persistence")
         vips = try object.map("vips")
         services = try object.map("services")
@@ -42,9 +48,20 @@ final class LoadedObject {
         serviceTraffic = try PerCPUArray(object.anyMap("service_traffic"), name: "service_traffic")
         counters = try PerCPUArray(object.anyMap("counters"), name: "counters")
         program = try object.program("riptide")
+        tableEvents = try PerCPUArray(object.anyMap("table_events"), name: "table_events")
         sweep = try object.program("sweep")
+        adopt = try object.program("adopt")
         clock = try object.program("clock")
         self.capacity = capacity
+    }
+}
+
+extension LoadedObject {
+    /// Enters the first `count` flows of `adopted` into the table.
+    func adoptFlows(_ count: Int) throws {
+        guard count > 0 else { return }
+        var adoption = adoption(count: UInt32(count), reserved: 0)
+        try adopt.call(&adoption)
     }
 }
 

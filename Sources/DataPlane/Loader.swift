@@ -33,13 +33,13 @@ struct Loader {
             }
         }
         try object.load()
-        for name in replaced { try predecessors.copy(name, into: object.anyMap(name)) }
         let loaded = try LoadedObject(object, capacity: capacity)
+        for name in replaced { try predecessors.copy(name, of: object, into: loaded) }
         try replaceProgram(with: loaded.program)
         for name in object.mapNames { try object.anyMap(name).pin(at: pins.map(name)) }
         // What came into the old tables while the first copy ran.
-        for name in replaced where Predecessors.times[name] != nil {
-            try predecessors.copy(name, into: object.anyMap(name))
+        for name in replaced where Predecessors.isFilledByPackets(name) {
+            try predecessors.copy(name, of: object, into: loaded)
         }
         return loaded
     }
@@ -106,7 +106,9 @@ struct Loader {
             half_open_shift: second,
             half_open_lifetime: notes(settings.timeouts.tcpSyn),
             half_open_hold: notes(min(.seconds(3), settings.timeouts.tcpSyn)),
-            refresh_shift: second)
+            refresh_shift: second,
+            flow_buckets: UInt32(capacity.flowBuckets),
+            reserved: 0)
     }
 }
 

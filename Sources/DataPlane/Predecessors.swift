@@ -6,10 +6,8 @@ import DataPlaneABI
 struct Predecessors {
     private let ids: [String: UInt32]
 
-    /// Where the values of the tables that the data plane fills have their time.
-    static let times = [
-        "flows": MemoryLayout<flow>.offset(of: \.seen)!, "persistence": MemoryLayout<persistence>.offset(of: \.seen)!,
-    ]
+    /// Whether entries may have come into the old map while it was copied.
+    static func isFilledByPackets(_ name: String) -> Bool { ["flows", "persistence"].contains(name) }
 
     init(pins: PinDirectory) throws {
         var ids: [String: UInt32] = [:]
@@ -37,8 +35,36 @@ struct Predecessors {
         return existing.information.capacity
     }
 
-    func copy(_ name: String, into fresh: borrowing AnyMap) throws {
-        guard let existing = try map(name) else { return }
-        try existing.copy(into: fresh, time: Self.times[name])
+    /// Takes what the old map holds into the new one of another size. What the new one has already and is younger stays.
+    func copy(_ name: String, of object: borrowing BPFObject, into loaded: LoadedObject) throws {
+        switch name {
+        // Where a flow lies follows from the table's size.
+        case "flows": try adoptFlows(into: loaded)
+        case "flow_buckets": break
+        case "persistence":
+            guard let existing = try map(name) else { return }
+            try existing.copy(into: object.anyMap(name), time: MemoryLayout<persistence>.offset(of: \.seen)!)
+        default:
+            guard let existing = try map(name) else { return }
+            try existing.copy(into: object.anyMap(name), time: nil)
+        }
+    }
+
+    /// Flows that are in both keep what the new table says of them.
+    private func adoptFlows(into loaded: LoadedObject) throws {
+        guard let existing = try map("flows") else { return }
+        let flows = try Map<UInt32, flow>(existing, name: "flows")
+        var count = 0
+        try flows.forEach { _, flow in
+            guard flow.state != RIPTIDE_FLOW_FREE.rawValue else { return true }
+            loaded.adopted[count] = flow
+            count += 1
+            if count == loaded.adopted.count {
+                try loaded.adoptFlows(count)
+                count = 0
+            }
+            return true
+        }
+        try loaded.adoptFlows(count)
     }
 }

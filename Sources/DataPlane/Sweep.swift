@@ -5,6 +5,8 @@ import DataPlaneABI
 package struct SweepReport: Hashable, Sendable {
     package let flows: Int
     package let expiredFlows: Int
+    /// Since the table was made: flows in use that made way for others in a full table.
+    package let evictedFlows: Int
     package let persistence: Int
     package let expiredPersistence: Int
 }
@@ -16,21 +18,38 @@ package struct TableSize: Hashable, Sendable {
 }
 
 extension DataPlane {
-    /// Deletes what has expired and corrects the servers' connection counts. To be run every few seconds: a flow that the full
-    /// table evicted is only then taken out of its server's count.
+    /// Deletes what has expired and corrects the servers' connection counts. To be run every few seconds.
     package func sweep() throws -> SweepReport {
         let numbers = tables.identities.serverKeys.keys.map(Int.init)
         for number in numbers { maps.recount[number] = server_load() }
         let before = try numbers.map { (maps.serverLoads[$0].established, try begun($0)) }
-        var found = DataPlaneABI.sweep()
-        try maps.sweep.call(&found)
+        let found = try sweepTables()
         for (number, (established, connections)) in zip(numbers, before) {
             try correct(number, establishedBefore: established, begunBefore: connections)
         }
         correctHalfOpen(numbers)
         return SweepReport(
-            flows: Int(found.flows), expiredFlows: Int(found.flows_expired), persistence: Int(found.persistence),
+            flows: Int(found.flows), expiredFlows: Int(found.flows_expired),
+            evictedFlows: Int(try maps.tableEvents.values(at: 0).reduce(0) { $0 &+ $1.flows_evicted }),
+            persistence: Int(found.persistence),
             expiredPersistence: Int(found.persistence_expired))
+    }
+
+    /// In portions: one run in the kernel that takes long keeps a CPU from other work.
+    private func sweepTables() throws -> DataPlaneABI.sweep {
+        let (all, portion) = (maps.capacity.flowBuckets, 4096)
+        var total = DataPlaneABI.sweep()
+        for first in stride(from: 0, to: all, by: portion) {
+            var part = DataPlaneABI.sweep()
+            part.first_bucket = UInt32(first)
+            part.bucket_count = UInt32(min(portion, all - first))
+            try maps.sweep.call(&part)
+            total.flows += part.flows
+            total.flows_expired += part.flows_expired
+            total.persistence += part.persistence
+            total.persistence_expired += part.persistence_expired
+        }
+        return total
     }
 
     private func begun(_ number: Int) throws -> UInt64 {
@@ -70,7 +89,7 @@ extension DataPlane {
     }
 
     package var flowTable: TableSize {
-        TableSize(capacity: maps.flows.capacity, memoryBytes: maps.flows.raw.memory())
+        TableSize(capacity: maps.flows.capacity, memoryBytes: maps.flows.raw.memory() + maps.flowBuckets.raw.memory())
     }
 
     package var persistenceTable: TableSize {

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define RIPTIDE_LAYOUT 1u
+#define RIPTIDE_LAYOUT 2u
 
 /* Longest name of a service or a real server, with its final zero. */
 #define RIPTIDE_NAME_SIZE 48u
@@ -31,12 +31,22 @@
 
 /* --- flows: what is done with their packets --------------------------------------------------------------------------- */
 
-/* What names a flow in its table: eight octets are found in half the time of forty. The whole 5-tuple stands in the value. */
-struct flow_id {
-	__u64 hash; /* of the 5-tuple and settings.secret; unevenly mixed, which the map makes good */
+/* Flows that one bucket holds. */
+#define RIPTIDE_WAYS 8u
+
+/* What a cell of a bucket holds instead of a name, which is never one of these. */
+#define RIPTIDE_CELL_FREE 0ULL
+#define RIPTIDE_CELL_BUSY 1ULL /* the flow is being written */
+
+/*
+ * Where flows are found: a flow lies in one of two buckets that its name gives. Way `w` of bucket `b` is named here, and its
+ * entry is element b * RIPTIDE_WAYS + w of `flows`: so a look-up reads one cache line to find or to miss, and one to compare.
+ */
+struct flow_bucket {
+	__u64 name[RIPTIDE_WAYS]; /* a hash of the 5-tuple and settings.secret */
 };
 
-/* The 5-tuple. */
+/* The 5-tuple, as the client's packets have it. */
 struct flow_key {
 	__u8 source[16];
 	__u8 destination[16];
@@ -47,21 +57,25 @@ struct flow_key {
 };
 
 enum riptide_flow_state {
+	RIPTIDE_FLOW_FREE = 0,        /* there is no flow here */
 	RIPTIDE_FLOW_ESTABLISHED = 1, /* TCP, confirmed by a segment after the SYN */
 	RIPTIDE_FLOW_CLOSING = 2,     /* TCP, after the client's FIN or RST */
 	RIPTIDE_FLOW_UDP = 3,
 };
 
+/* The first 64 octets are what a packet reads, the others what it writes: a cache line each. */
 struct flow {
-	struct flow_key key; /* two flows of one hash are not mistaken: the later one has no entry */
-	__u64 seen;  /* jiffies of the last packet */
-	__u64 began; /* jiffies of the first */
-	__u64 packets;
-	__u64 bytes; /* of IP packets, from the IP header on */
+	struct flow_key key;
 	__u32 server;
 	__u32 generation; /* of the server, when the flow began */
 	__u32 service;
 	__u32 state; /* enum riptide_flow_state */
+	__u8 reserved0[8]; /* zero */
+	__u64 seen;  /* jiffies of the last packet */
+	__u64 began; /* jiffies of the first */
+	__u64 packets;
+	__u64 bytes; /* of IP packets, from the IP header on */
+	__u8 reserved1[32]; /* zero */
 };
 
 /*
@@ -189,6 +203,10 @@ struct persistence {
 	__u32 generation;
 };
 
+struct table_events {
+	__u64 flows_evicted; /* from a full table, while they were in use */
+};
+
 /* --- the node ----------------------------------------------------------------------------------------------------------- */
 
 struct interface {
@@ -215,10 +233,14 @@ struct settings {
 	__u32 half_open_lifetime; /* in units of 1 << half_open_shift jiffies */
 	__u32 half_open_hold;     /* how long a place cannot be taken by another, in the same unit */
 	__u32 refresh_shift;      /* persistence is refreshed once in 1 << refresh_shift jiffies */
+	__u32 flow_buckets;       /* elements of the map `flow_buckets` */
+	__u32 reserved;           /* zero */
 };
 
-/* What one run of the program `sweep` found. */
+/* One run of the program `sweep`: which buckets of flows it shall go through, and what it found. */
 struct sweep {
+	__u32 first_bucket; /* with 0 it goes through all other tables as well */
+	__u32 bucket_count;
 	__u64 now;           /* jiffies, when it began */
 	__u64 flows;         /* left in the table */
 	__u64 flows_expired; /* deleted now */
@@ -226,8 +248,17 @@ struct sweep {
 	__u64 persistence_expired;
 };
 
+/* Flows that the program `adopt` enters into the table: the first `count` elements of the map `adopted`. */
+struct adoption {
+	__u32 count;
+	__u32 reserved; /* zero */
+};
+
+#define RIPTIDE_ADOPTED_AT_ONCE 256u
+
+_Static_assert(sizeof(struct flow_bucket) == 64, "flow_bucket");
 _Static_assert(sizeof(struct flow_key) == 40, "flow_key");
-_Static_assert(sizeof(struct flow) == 88, "flow");
+_Static_assert(sizeof(struct flow) == 128, "flow");
 _Static_assert(sizeof(struct half_open) == 8, "half_open");
 _Static_assert(sizeof(struct vip) == 16, "vip");
 _Static_assert(sizeof(struct port_range) == 8, "port_range");
@@ -238,5 +269,6 @@ _Static_assert(sizeof(struct persistence_key) == 20, "persistence_key");
 _Static_assert(sizeof(struct persistence) == 16, "persistence");
 _Static_assert(sizeof(struct interface) == 8, "interface");
 _Static_assert(sizeof(struct node) == 16, "node");
-_Static_assert(sizeof(struct settings) == 64, "settings");
-_Static_assert(sizeof(struct sweep) == 40, "sweep");
+_Static_assert(sizeof(struct settings) == 72, "settings");
+_Static_assert(sizeof(struct sweep) == 48, "sweep");
+_Static_assert(sizeof(struct adoption) == 8, "adoption");
