@@ -40,7 +40,8 @@ extension Link {
             index: UInt32(bitPattern: header.ifi_index), name: name, mac: mac, mtu: Int(mtu),
             isUp: flags & needed == needed, isLoopback: flags & UInt32(IFF_LOOPBACK.rawValue) != 0,
             isEthernet: header.ifi_type == UInt16(ARPHRD_ETHER), kind: kind,
-            vlan: parent.flatMap { parent in vlanID.map { VLAN(parent: parent, id: $0) } }, master: master)
+            vlan: parent.flatMap { parent in vlanID.map { VLAN(parent: parent, id: $0) } }, master: master,
+            peer: kind == "veth" ? parent : nil)
     }
 }
 
@@ -70,7 +71,8 @@ extension InterfaceAddress {
         self.init(
             interface: header.ifa_index, address: address, prefix: prefix,
             isTentative: flags & UInt32(IFA_F_TENTATIVE) != 0, isDuplicate: flags & UInt32(IFA_F_DADFAILED) != 0,
-            isOurs: mark == Self.mark)
+            isOurs: mark == Self.mark, isSecondary: flags & UInt32(IFA_F_SECONDARY) != 0,
+            isDeprecated: flags & UInt32(IFA_F_DEPRECATED) != 0)
     }
 }
 
@@ -120,6 +122,8 @@ extension Route {
         var table = UInt32(header.rtm_table)
         var address = Int32(header.rtm_family) == AF_INET ? IPAddress(ipv4: 0) : IPAddress(high: 0, low: 0)
         var metric: UInt32 = 0
+        var source: IPAddress?
+        var mtu: Int?
         var hops: [(interface: UInt32, gateway: IPAddress?)] = []
         var gateway: IPAddress?
         var interface: UInt32?
@@ -128,6 +132,9 @@ extension Route {
             case Int(RTA_TABLE.rawValue): table = attribute.uint32 ?? table
             case Int(RTA_DST.rawValue): address = attribute.address ?? address
             case Int(RTA_PRIORITY.rawValue): metric = attribute.uint32 ?? 0
+            case Int(RTA_PREFSRC.rawValue): source = attribute.address
+            case Int(RTA_METRICS.rawValue):
+                mtu = attribute.nested.first { $0.isType(RTAX_MTU) }?.uint32.map { Int($0) }
             case Int(RTA_OIF.rawValue): interface = attribute.uint32
             case Int(RTA_GATEWAY.rawValue), Int(RTA_VIA.rawValue): gateway = attribute.routeGateway
             case Int(RTA_MULTIPATH.rawValue): hops = nextHops(attribute.value)
@@ -137,7 +144,9 @@ extension Route {
         guard table == mainTable, let destination = Prefix(address, length: Int(header.rtm_dst_len)) else { return [] }
         if let interface, header.rtm_flags & UInt32(RTNH_F_DEAD) == 0 { hops.append((interface, gateway)) }
         return hops.map {
-            Route(destination: destination, gateway: $0.gateway, interface: $0.interface, table: table, metric: metric)
+            Route(
+                destination: destination, gateway: $0.gateway, interface: $0.interface, table: table, metric: metric,
+                preferredSource: source, mtu: mtu)
         }
     }
 

@@ -26,6 +26,17 @@ package enum NetworkNamespace {
         try check(clinux_unshare_network(), .namespace, "make", "a network namespace")
     }
 
+    /// The names of the interfaces in the calling thread's namespace.
+    package static func interfaceNames() throws(SystemError) -> [String] {
+        guard let list = if_nameindex() else {
+            throw SystemError(.interface, "list", "the interfaces", errno: errno)
+        }
+        defer { if_freenameindex(list) }
+        var names: [String] = []
+        while let name = list[names.count].if_name { names.append(String(cString: name)) }
+        return names
+    }
+
     /// The interface's index in the calling thread's namespace.
     package static func interfaceIndex(named name: String) throws(SystemError) -> UInt32 {
         let index = if_nametoindex(name)

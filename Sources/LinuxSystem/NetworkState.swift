@@ -47,10 +47,14 @@ package struct NetworkState: Sendable, Equatable {
     /// Where a packet to the address goes next: the interface, and the router or, on the link itself, the address.
     /// By the main table's longest prefix and then its lowest metric; routes through links that are down do not count.
     package func nextHop(for address: IPAddress) -> (interface: UInt32, address: IPAddress)? {
-        let best = routes.lazy
+        route(to: address).map { ($0.interface, $0.gateway ?? address) }
+    }
+
+    /// The route that ``nextHop(for:)`` follows.
+    func route(to address: IPAddress) -> Route? {
+        routes.lazy
             .filter { $0.destination.contains(address) && links[$0.interface]?.isUp == true }
             .min(by: Route.isPreferred)
-        return best.map { ($0.interface, $0.gateway ?? address) }
     }
 
     /// The neighbour's entry on the link where the address lies.
@@ -76,6 +80,8 @@ package struct Link: Sendable, Equatable {
     package let vlan: VLAN?
     /// The bridge or bond that this is a port of.
     package let master: UInt32?
+    /// Of a veth: the other end's index, in the namespace where that is, which may be another one.
+    package let peer: UInt32?
 
     /// A VLAN interface's tag and the interface that carries it.
     package struct VLAN: Sendable, Equatable {
@@ -90,7 +96,8 @@ package struct Link: Sendable, Equatable {
 
     package init(
         index: UInt32, name: String, mac: MACAddress? = nil, mtu: Int = 1500, isUp: Bool = true,
-        isLoopback: Bool = false, isEthernet: Bool = true, kind: String = "", vlan: VLAN? = nil, master: UInt32? = nil
+        isLoopback: Bool = false, isEthernet: Bool = true, kind: String = "", vlan: VLAN? = nil, master: UInt32? = nil,
+        peer: UInt32? = nil
     ) {
         self.index = index
         self.name = name
@@ -102,6 +109,7 @@ package struct Link: Sendable, Equatable {
         self.kind = kind
         self.vlan = vlan
         self.master = master
+        self.peer = peer
     }
 }
 
@@ -117,10 +125,14 @@ package struct InterfaceAddress: Sendable, Hashable {
     package let isDuplicate: Bool
     /// Whether ``AddressManager`` added it. Kernels before 5.18 do not keep the mark.
     package let isOurs: Bool
+    /// IPv4: another address of the same prefix was there before. IPv6: a temporary address (RFC 8981).
+    package let isSecondary: Bool
+    /// IPv6: its preferred lifetime is over, so nothing new should come from it (RFC 4862 §5.5.4).
+    package let isDeprecated: Bool
 
     package init(
         interface: UInt32, address: IPAddress, prefix: Prefix, isTentative: Bool = false, isDuplicate: Bool = false,
-        isOurs: Bool = false
+        isOurs: Bool = false, isSecondary: Bool = false, isDeprecated: Bool = false
     ) {
         self.interface = interface
         self.address = address
@@ -128,6 +140,8 @@ package struct InterfaceAddress: Sendable, Hashable {
         self.isTentative = isTentative
         self.isDuplicate = isDuplicate
         self.isOurs = isOurs
+        self.isSecondary = isSecondary
+        self.isDeprecated = isDeprecated
     }
 }
 
@@ -176,18 +190,25 @@ package struct Route: Sendable, Hashable {
     package let table: UInt32
     /// Lower is preferred.
     package let metric: UInt32
+    /// The address that packets by this route come from, unless their sender chose one.
+    package let preferredSource: IPAddress?
+    /// Octets, if the route has a limit of its own.
+    package let mtu: Int?
 
     /// The number of the main table (RT_TABLE_MAIN).
     package static let mainTable: UInt32 = 254
 
     package init(
-        destination: Prefix, gateway: IPAddress?, interface: UInt32, table: UInt32 = Route.mainTable, metric: UInt32 = 0
+        destination: Prefix, gateway: IPAddress?, interface: UInt32, table: UInt32 = Route.mainTable,
+        metric: UInt32 = 0, preferredSource: IPAddress? = nil, mtu: Int? = nil
     ) {
         self.destination = destination
         self.gateway = gateway
         self.interface = interface
         self.table = table
         self.metric = metric
+        self.preferredSource = preferredSource
+        self.mtu = mtu
     }
 
     /// Longest prefix, then lowest metric, then lowest interface index, so that the order is total and repeatable.

@@ -41,7 +41,8 @@ package struct Sysctl: Hashable, Sendable {
 
     package func write(_ value: Int) throws(SystemError) { try write(String(value)) }
 
-    private var name: String { parts.joined(separator: ".") }
+    /// As `sysctl` shows it: "net.ipv4.ip_forward".
+    package var name: String { parts.joined(separator: ".") }
 
     private func open(_ flags: Int32, _ operation: String) throws(SystemError) -> OwnedDescriptor? {
         guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." && !$0.contains("/") }) else {

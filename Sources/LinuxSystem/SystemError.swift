@@ -17,10 +17,13 @@ package struct SystemError: Error, Equatable, Sendable {
         package static let bpfFilesystem = Code(rawValue: "system.bpf-filesystem")
         package static let limit = Code(rawValue: "system.limit")
         package static let descriptor = Code(rawValue: "system.descriptor")
+        package static let program = Code(rawValue: "system.program")
+        package static let firewall = Code(rawValue: "system.firewall")
 
         /// Every code that this version uses.
         package static let all: [Code] = [
-            netlink, interface, address, announcement, namespace, sysctl, bpfFilesystem, limit, descriptor,
+            netlink, interface, address, announcement, namespace, sysctl, bpfFilesystem, limit, descriptor, program,
+            firewall,
         ]
     }
 

@@ -81,6 +81,13 @@ long clinux_packet_receive(int descriptor, void *frame, size_t capacity);
 // struct sockaddr_nl's buffer can grow past net.core.rmem_max only by SO_RCVBUFFORCE, which the Glibc module leaves out.
 int clinux_force_receive_buffer(int socket, int bytes);
 
+// What ethtool(8) shows of an interface in the calling thread's namespace: <linux/ethtool.h> is not in the Glibc module, and
+// its answers end in arrays of a size known at run time only. The driver's name ends with NUL; -EOPNOTSUPP if the driver
+// has none. A feature has the name that the kernel gives it ("rx-gro-hw"); -ENOENT if this kernel has no such feature.
+#define CLINUX_DRIVER_NAME_SIZE 32
+int clinux_driver_name(const char *interface, char name[CLINUX_DRIVER_NAME_SIZE]);
+int clinux_feature(const char *interface, const char *feature, int32_t *is_on, int32_t *is_fixed);
+
 // pthread_setname_np is a GNU extension: the calling thread's name, at most 15 characters, as `ps -T` and gdb show it.
 void clinux_name_thread(const char *name);
 
