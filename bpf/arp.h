@@ -3,7 +3,7 @@
 #pragma once
 
 
-#include "parse.h"
+#include "link.h"
 #include "service.h"
 
 #define ARP_ETHERNET 1
@@ -32,9 +32,7 @@ static __always_inline int owns_vips(const struct packet *p)
 
 static __always_inline struct interface *ingress_interface(const struct packet *p)
 {
-	__u32 index = p->xdp->ingress_ifindex;
-
-	return bpf_map_lookup_elem(&interfaces, &index);
+	return own_interface(p->xdp->ingress_ifindex);
 }
 
 /* Whether a question is for this machine: to all, to a group, or to the interface. A switch may flood what is another's. */

@@ -31,17 +31,23 @@ static __always_inline __u64 fold(__u64 word, __u64 factor)
  * words are multiplied side by side, which takes the time of one. Its bits are not evenly mixed: that is for whoever makes a
  * place of it.
  */
+static __always_inline __u64 name_words(const __u64 *source, const __u64 *destination, __u64 ports, __u64 seed)
+{
+	__u64 name = fold(source[1] + seed, 0xbf58476d1ce4e5b9ULL) + fold(destination[1] + seed, 0xd6e8feb86659fd93ULL) +
+		     fold(ports ^ seed, 0xff51afd7ed558ccdULL);
+
+	/* IPv4 has nothing in the others. */
+	if (source[0] | destination[0])
+		name += fold(source[0] ^ seed, 0x9e3779b97f4a7c15ULL) + fold(destination[0] ^ seed, 0x94d049bb133111ebULL);
+	/* What says that a cell is free or busy is no name. */
+	return name | 2;
+}
+
 static __always_inline __u64 name_flow(const struct flow_key *key, __u64 seed)
 {
 	const __u64 *word = (const __u64 *)key;
-	__u64 name = fold(word[1] + seed, 0xbf58476d1ce4e5b9ULL) + fold(word[3] + seed, 0xd6e8feb86659fd93ULL) +
-		     fold(word[4] ^ seed, 0xff51afd7ed558ccdULL);
 
-	/* IPv4 has nothing in the others. */
-	if (word[0] | word[2])
-		name += fold(word[0] ^ seed, 0x9e3779b97f4a7c15ULL) + fold(word[2] ^ seed, 0x94d049bb133111ebULL);
-	/* What says that a cell is free or busy is no name. */
-	return name | 2;
+	return name_words(word, word + 2, word[4], seed);
 }
 
 /* Of both addresses, both ports, the protocol and a seed. */

@@ -33,13 +33,29 @@ struct {
 	__type(value, struct flow_bucket);
 } flow_buckets SEC(".maps");
 
+/* How flows are translated, each at its flow's place. As large as `flows` where a service has mode nat or snat, else empty. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct translation);
+} translations SEC(".maps");
+
+/* Fragmented packets whose first fragment has come. Written by the data plane; when full, the kernel evicts the oldest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
+
 /* Flows of a predecessor's table on their way into this one. Written by the daemon, read by `adopt`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, RIPTIDE_ADOPTED_AT_ONCE);
 	__type(key, __u32);
-	__type(value, struct flow);
+	__type(value, struct adopted);
 } adopted SEC(".maps");
 
 /*
@@ -79,13 +95,51 @@ struct {
 	__type(value, struct port_range);
 } port_ranges SEC(".maps");
 
-/* Services by number. Written by the daemon. */
+/* Services by number. Written by the daemon through memory. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 8192);
 	__type(key, __u32);
 	__type(value, struct service);
 } services SEC(".maps");
+
+/* Which addresses and ports snat gives away, by service. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct source_pool);
+} source_pools SEC(".maps");
+
+/* Where each CPU goes on to look for a free source port. Written by the data plane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_cursors SEC(".maps");
+
+/* Which clients may begin connections. Written by the daemon; a full one fails the configuration. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct client_rule_key);
+	__type(value, __u32);
+} client_rules SEC(".maps");
+
+/*
+ * When each source may begin its next connection, in microseconds since boot, of services that limit the rate. Written by the
+ * data plane; when full, the kernel evicts the source that was longest without a connection.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct rate_key);
+	__type(value, __u64);
+} rates SEC(".maps");
 
 /* What rr and wrr count, by service. Written by the data plane. */
 struct {
@@ -162,10 +216,11 @@ struct {
 	__type(value, struct table_events);
 } table_events SEC(".maps");
 
-/* The interfaces that the program is attached to, by index. Written by the daemon. */
+/* The interfaces that the program is attached to, by index. Written by the daemon through memory. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RIPTIDE_INTERFACES);
 	__type(key, __u32);
 	__type(value, struct interface);
 } interfaces SEC(".maps");

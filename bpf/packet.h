@@ -13,17 +13,47 @@
 #define WORD64(pointer) (*(volatile __u64 *)(pointer))
 #define WORD32(pointer) (*(volatile __u32 *)(pointer))
 
+enum fragment_part {
+	NO_FRAGMENT,
+	FIRST_FRAGMENT,
+	LATER_FRAGMENT,
+};
+
 struct packet {
 	struct xdp_md *xdp;
 	__u64 now;           /* jiffies */
 	struct flow_key key; /* set as far as the headers could be read */
 	__u64 name;          /* of the key, of a packet with ports */
 	__u32 l3;            /* offset of the IP header or of the ARP packet */
+	__u32 l4;            /* offset of the TCP, UDP or ICMP header, if it is in this packet */
 	__u32 length;        /* of the IP packet, as its header says */
 	__u32 tcp_flags;     /* 0 for UDP */
 	__u32 action;        /* XDP_* of a packet that is forwarded or answered */
 	__u32 vlan;          /* of the outer tag; 0 without one */
+	__u32 limit;         /* octets that fit, of a packet that is too long */
+	__u32 fragment;      /* enum fragment_part */
+	__u32 identification; /* of a fragment */
 } __attribute__((aligned(8)));
+
+/* All of struct packet that is no pointer. */
+struct packet_facts {
+	__u8 octets[sizeof(struct packet) - sizeof(struct xdp_md *)];
+};
+
+/*
+ * Makes the verifier forget what it knows of the packet's numbers: it takes a global function for one that writes them all.
+ * Else it walks what follows once for each way that they may have come about.
+ */
+__noinline int blur(struct packet_facts *facts)
+{
+	barrier_var(facts);
+	return 0;
+}
+
+static __always_inline void blur_packet(struct packet *p)
+{
+	blur((struct packet_facts *)&p->now);
+}
 
 static __always_inline void *packet_begin(const struct packet *p)
 {

@@ -18,7 +18,7 @@
 enum parsed {
 	PARSED_FLOW,      /* the key is complete */
 	PARSED_PROTOCOL,  /* neither TCP nor UDP */
-	PARSED_FRAGMENT,  /* TCP or UDP, but a fragment */
+	PARSED_FRAGMENT,  /* a later fragment, whose ports are not known */
 	PARSED_MALFORMED, /* cut short or contradictory */
 	PARSED_NOTHING,
 };
@@ -64,19 +64,25 @@ static __always_inline __be16 parse_ethernet(struct packet *p)
 	return type;
 }
 
+static __always_inline int has_ports(__u32 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
 /* `before` is how much of the IP packet comes before the header: what it says of its own length must leave room for it. */
 static __always_inline enum parsed parse_transport(struct packet *p, void *header, __u32 before, __u8 protocol)
 {
 	struct tcphdr *tcp = header;
 	struct udphdr *udp = header;
 
+	p->l4 = p->l3 + before;
 	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= packet_end(p) && before + sizeof(*tcp) <= p->length) {
 		p->tcp_flags = ((__u8 *)tcp)[13];
 	} else if (protocol == IPPROTO_UDP && (void *)(udp + 1) <= packet_end(p) && before + sizeof(*udp) <= p->length) {
 		p->tcp_flags = 0;
 	} else {
 		store_ports(&p->key, 0, protocol);
-		return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? PARSED_MALFORMED : PARSED_PROTOCOL;
+		return has_ports(protocol) ? PARSED_MALFORMED : PARSED_PROTOCOL;
 	}
 	/* Both ports at once: they stand first in both headers. */
 	store_ports(&p->key, *(__u32 *)header, protocol);
@@ -102,9 +108,15 @@ static __always_inline enum parsed parse_ipv4(struct packet *p)
 	}
 	if (p->length < header_length)
 		return PARSED_MALFORMED;
+	p->fragment = NO_FRAGMENT;
 	if (ip->frag_off & bpf_htons(0x3fff)) {
-		store_ports(&p->key, 0, ip->protocol);
-		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP ? PARSED_FRAGMENT : PARSED_PROTOCOL;
+		p->identification = ip->id;
+		p->fragment = FIRST_FRAGMENT;
+		if (ip->frag_off & bpf_htons(0x1fff)) {
+			p->fragment = LATER_FRAGMENT;
+			store_ports(&p->key, 0, ip->protocol);
+			return has_ports(ip->protocol) ? PARSED_FRAGMENT : PARSED_PROTOCOL;
+		}
 	}
 	return parse_transport(p, (void *)ip + header_length, header_length, ip->protocol);
 }
@@ -120,14 +132,16 @@ struct extension_header {
 struct behind_extensions {
 	__u16 offset;
 	__u8 protocol;
-	__u8 parsed; /* enum parsed */
+	__u8 parsed : 4; /* enum parsed */
+	__u8 fragment : 4; /* enum fragment_part */
+	__u32 identification;
 };
 
 /*
  * Walks the extension headers; the result is a struct behind_extensions in one word. A global function: the verifier walks
  * its loop once, apart from all that comes before and after.
  */
-__noinline __u32 skip_extension_headers(struct xdp_md *xdp, __u32 offset, __u32 next)
+__noinline __u64 skip_extension_headers(struct xdp_md *xdp, __u32 offset, __u32 next)
 {
 	struct behind_extensions behind = {.parsed = PARSED_FLOW};
 
@@ -146,7 +160,7 @@ __noinline __u32 skip_extension_headers(struct xdp_md *xdp, __u32 offset, __u32 
 		case IPPROTO_FRAGMENT:
 			break;
 		default:
-			return *(__u32 *)&behind;
+			return *(__u64 *)&behind;
 		}
 		header = (void *)(long)xdp->data + offset;
 		if ((void *)(header + 1) > (void *)(long)xdp->data_end)
@@ -154,9 +168,14 @@ __noinline __u32 skip_extension_headers(struct xdp_md *xdp, __u32 offset, __u32 
 		if (next == IPPROTO_FRAGMENT) {
 			/* An atomic fragment (RFC 6946) is a whole packet; only the first of others has what comes next. */
 			if (header->fragment & bpf_htons(0xfff9)) {
+				behind.identification = header->identification;
+				behind.fragment = FIRST_FRAGMENT;
+			}
+			if (header->fragment & bpf_htons(0xfff8)) {
+				behind.fragment = LATER_FRAGMENT;
 				behind.parsed = PARSED_FRAGMENT;
 				behind.protocol = header->next;
-				return *(__u32 *)&behind;
+				return *(__u64 *)&behind;
 			}
 			offset += 8;
 		} else if (next == IPPROTO_AH) {
@@ -167,7 +186,7 @@ __noinline __u32 skip_extension_headers(struct xdp_md *xdp, __u32 offset, __u32 
 		next = header->next;
 	}
 	behind.parsed = PARSED_MALFORMED;
-	return *(__u32 *)&behind;
+	return *(__u64 *)&behind;
 }
 
 /* Apart, since few packets come here. */
@@ -175,11 +194,13 @@ static __noinline enum parsed parse_extension_headers(struct packet *p, __u32 ne
 {
 	struct behind_extensions behind;
 
-	*(__u32 *)&behind = skip_extension_headers(p->xdp, p->l3 + sizeof(struct ipv6hdr), next);
+	*(__u64 *)&behind = skip_extension_headers(p->xdp, p->l3 + sizeof(struct ipv6hdr), next);
+	p->fragment = behind.fragment;
+	p->identification = behind.identification;
 	if (behind.parsed == PARSED_FLOW)
 		return parse_transport(p, packet_begin(p) + (behind.offset & 0x7fff), behind.offset - p->l3, behind.protocol);
 	store_ports(&p->key, 0, behind.protocol);
-	if (behind.parsed == PARSED_FRAGMENT && behind.protocol != IPPROTO_TCP && behind.protocol != IPPROTO_UDP)
+	if (behind.parsed == PARSED_FRAGMENT && !has_ports(behind.protocol))
 		return PARSED_PROTOCOL;
 	return behind.parsed;
 }
@@ -196,6 +217,7 @@ static __always_inline enum parsed parse_ipv6(struct packet *p)
 	if (is_ipv4_mapped(p->key.source) || is_ipv4_mapped(p->key.destination))
 		return PARSED_NOTHING;
 	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	p->fragment = NO_FRAGMENT;
 	if (ip->version != 6)
 		return PARSED_MALFORMED;
 	if (ip->nexthdr == IPPROTO_TCP || ip->nexthdr == IPPROTO_UDP)

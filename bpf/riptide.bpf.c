@@ -3,19 +3,30 @@
 #include "arp.h"
 #include "connect.h"
 #include "flow.h"
+#include "fragment.h"
+#include "icmp.h"
 #include "parse.h"
 #include "sweep.h"
 #include "verdict.h"
 
-/* A packet that has no ports to look up: left to the kernel unless it is for a VIP and cannot be. */
+/* A packet that has no ports to look up: left to the kernel unless it belongs to a flow, or is for a VIP and cannot be right. */
 static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 {
+	__u32 verdict;
+
 	if (parsed == PARSED_NOTHING)
 		return RIPTIDE_PASS_UNPARSED;
-	if (parsed == PARSED_PROTOCOL && p->key.protocol == IPPROTO_ICMPV6) {
-		__u32 verdict = answer_neighbour_solicitation(p);
-
+	blur_packet(p);
+	if (parsed == PARSED_PROTOCOL && (p->key.protocol == IPPROTO_ICMPV6 || p->key.protocol == IPPROTO_ICMP)) {
+		verdict = p->key.protocol == IPPROTO_ICMPV6 ? answer_neighbour_solicitation(p) : RIPTIDE_PASS_PROTOCOL;
+		if (verdict == RIPTIDE_PASS_PROTOCOL)
+			verdict = relay_error(p);
 		if (verdict != RIPTIDE_PASS_PROTOCOL)
+			return verdict;
+	}
+	if (parsed == PARSED_FRAGMENT) {
+		verdict = follow_fragment(p);
+		if (verdict != RIPTIDE_DROP_FRAGMENT)
 			return verdict;
 	}
 	if (!find_vip(p->key.destination))
@@ -25,9 +36,28 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 	return parsed == PARSED_PROTOCOL ? RIPTIDE_PASS_PROTOCOL : RIPTIDE_DROP_MALFORMED;
 }
 
+/* What the balancer itself has to tell the sender of a packet. */
+static __noinline __u32 answer(struct packet *p, __u32 verdict)
+{
+	blur_packet(p);
+	switch (verdict) {
+	case RIPTIDE_REPLY_TOO_BIG:
+		return answer_error(p, TOO_BIG, p->limit, verdict);
+	case RIPTIDE_REPLY_EXPIRED:
+		return answer_error(p, TIME_OUT, 0, verdict);
+	case RIPTIDE_REPLY_RESET:
+		return answer_reset(p, verdict);
+	default:
+		if (p->key.protocol == IPPROTO_TCP)
+			return answer_reset(p, verdict);
+		return answer_error(p, PORT_REFUSED, 0, verdict);
+	}
+}
+
 static __always_inline __u32 handle(struct packet *p)
 {
 	struct ethernet_header *ethernet = packet_begin(p);
+	struct assignment assigned;
 	struct found found;
 	enum parsed parsed;
 
@@ -49,10 +79,16 @@ static __always_inline __u32 handle(struct packet *p)
 	p->name = name_flow(&p->key, settings.secret);
 	found = flow_find(&p->key, p->name);
 	if (found.flow) {
-		struct assignment assigned = flow_server(&found, p->name);
-
-		if (assigned.server && flow_holds(p, found.flow, &assigned))
-			return flow_packet(p, ethernet, found.flow, &assigned);
+		assigned = flow_server(&found);
+		if (flow_holds(p, found.flow, &assigned))
+			return flow_packet(p, ethernet, &found, &assigned);
+	} else if (settings.beginning_buckets) {
+		found = answer_find(&p->key, p->name);
+		if (found.flow) {
+			assigned = flow_server(&found);
+			if (is_served(&assigned))
+				return answer_packet(p, ethernet, &found, &assigned);
+		}
 	}
 	return connect(p);
 }
@@ -61,11 +97,15 @@ SEC("xdp.frags")
 int riptide(struct xdp_md *xdp)
 {
 	struct packet packet;
+	__u32 verdict;
 
 	/* The rest is written as it becomes known; enum parsed tells how much of it there is. */
 	packet.xdp = xdp;
 	packet.now = bpf_jiffies64();
-	return conclude(&packet, handle(&packet));
+	verdict = handle(&packet);
+	if (verdict >= RIPTIDE_REPLY_REFUSED && verdict < RIPTIDE_DROP_NOT_ACTIVE)
+		verdict = answer(&packet, verdict);
+	return conclude(&packet, verdict);
 }
 
 SEC("syscall")

@@ -9,6 +9,14 @@ static __always_inline struct vip *find_vip(const __u8 *address)
 	return bpf_map_lookup_elem(&vips, address);
 }
 
+/* The service of this number; null if there is none. */
+static __always_inline struct service *service_at(__u32 number)
+{
+	struct service *service = bpf_map_lookup_elem(&services, &number);
+
+	return service && service->mode ? service : NULL;
+}
+
 /*
  * The number of the service that has the port, of a run of ranges; 0 if none has. A global function: the verifier walks its
  * loop once, apart from all that comes before and after.

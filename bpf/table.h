@@ -12,14 +12,27 @@
 
 #include "hash.h"
 
-struct found {
-	struct flow *flow; /* null: there is none */
-	__u64 *cell;
+#define NO_PLACE 0xffffffffu
+#define PLACE_MASK ((1ULL << RIPTIDE_PLACE_BITS) - 1)
+
+/* The buckets that a name gives: two for flows, one for beginnings of translated flows. */
+enum region {
+	FLOWS,
+	BEGINNINGS,
 };
 
-static __always_inline __u32 bucket_of(__u64 name, int choice)
+#define CHOICES 2
+
+static __always_inline __u32 bucket_of(__u64 name, int choice, enum region region)
 {
+	if (region == BEGINNINGS)
+		return settings.flow_buckets + hash_place(name >> 32, settings.beginning_buckets);
 	return hash_place(choice ? name >> 32 : name, settings.flow_buckets);
+}
+
+static __always_inline int choices(enum region region)
+{
+	return region == FLOWS ? CHOICES : 1;
 }
 
 /* The way that a flow is put into if it is free: then it is found at once. */
@@ -28,6 +41,36 @@ static __always_inline __u32 preferred_way(__u64 name)
 	return name >> 2 & (RIPTIDE_WAYS - 1);
 }
 
+static __always_inline struct flow_bucket *bucket_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&flow_buckets, &index);
+}
+
+static __always_inline struct flow *flow_at(__u32 place)
+{
+	return bpf_map_lookup_elem(&flows, &place);
+}
+
+static __always_inline struct translation *translation_at(__u32 place)
+{
+	return bpf_map_lookup_elem(&translations, &place);
+}
+
+struct found {
+	struct flow *flow; /* null: there is none */
+	__u64 *cell;
+	__u64 word; /* what the cell held */
+	__u32 place;
+};
+
+/* Whether what was read of a flow was its own. */
+static __always_inline int still_there(const struct found *found)
+{
+	return WORD64(found->cell) == found->word;
+}
+
+/* --- finding ------------------------------------------------------------------------------------------------------------ */
+
 static __always_inline int same_key(const struct flow_key *a, const struct flow_key *b)
 {
 	const __u64 *left = (const __u64 *)a, *right = (const __u64 *)b;
@@ -35,15 +78,17 @@ static __always_inline int same_key(const struct flow_key *a, const struct flow_
 	return left[0] == right[0] && left[1] == right[1] && left[2] == right[2] && left[3] == right[3] && left[4] == right[4];
 }
 
-/* The place of the flow of this name, or RIPTIDE_NO_PLACE. A global function: the verifier walks its loop once. */
-#define NO_PLACE 0xffffffffu
-
-__noinline __u32 find_place(__u64 name)
+/* The place of the flow of this name, or NO_PLACE. A global function: the verifier walks its loop once. */
+__noinline __u32 find_place(__u64 name, __u32 region)
 {
-	for (int choice = 0; choice < 2; choice++) {
-		__u32 index = bucket_of(name, choice);
-		struct flow_bucket *bucket = bpf_map_lookup_elem(&flow_buckets, &index);
+	for (int choice = 0; choice < CHOICES; choice++) {
+		__u32 index;
+		struct flow_bucket *bucket;
 
+		if (choice >= choices(region))
+			break;
+		index = bucket_of(name, choice, region);
+		bucket = bucket_at(index);
 		if (!bucket)
 			continue;
 #pragma unroll
@@ -54,100 +99,293 @@ __noinline __u32 find_place(__u64 name)
 	return NO_PLACE;
 }
 
-static __always_inline struct found flow_find(const struct flow_key *key, __u64 name)
+static __always_inline struct found flow_in_place(const struct flow_key *key, __u64 name, __u32 place)
 {
-	struct found found = {};
-	__u32 index = bucket_of(name, 0);
-	__u32 way = preferred_way(name);
-	__u32 place = index * RIPTIDE_WAYS + way;
-	struct flow_bucket *bucket = bpf_map_lookup_elem(&flow_buckets, &index);
+	struct found found = {.place = place, .word = name};
+	struct flow_bucket *bucket = bucket_at(place / RIPTIDE_WAYS);
 
 	if (!bucket)
 		return found;
-	if (WORD64(&bucket->name[way]) != name) {
-		place = find_place(name);
-		if (place == NO_PLACE)
-			return found;
-		index = place / RIPTIDE_WAYS;
-		way = place % RIPTIDE_WAYS;
-		bucket = bpf_map_lookup_elem(&flow_buckets, &index);
-		if (!bucket)
-			return found;
-	}
-	found.cell = &bucket->name[way];
-	found.flow = bpf_map_lookup_elem(&flows, &place);
+	found.cell = &bucket->name[place % RIPTIDE_WAYS];
+	found.flow = flow_at(place);
 	if (found.flow && !same_key(&found.flow->key, key))
 		found.flow = NULL;
 	return found;
 }
 
-/* Whether what was read of a flow was its own. */
-static __always_inline int still_there(const struct found *found, __u64 name)
+/* The flow that a client's packet belongs to. */
+static __always_inline struct found flow_find(const struct flow_key *key, __u64 name)
 {
-	return WORD64(found->cell) == name;
+	__u32 index = bucket_of(name, 0, FLOWS);
+	__u32 way = preferred_way(name);
+	__u32 place = index * RIPTIDE_WAYS + way;
+	struct flow_bucket *bucket = bucket_at(index);
+	struct found found = {.word = name};
+
+	if (!bucket)
+		return found;
+	if (WORD64(&bucket->name[way]) != name) {
+		place = find_place(name, FLOWS);
+		if (place == NO_PLACE)
+			return found;
+		return flow_in_place(key, name, place);
+	}
+	found.place = place;
+	found.cell = &bucket->name[way];
+	found.flow = flow_at(place);
+	if (found.flow && !same_key(&found.flow->key, key))
+		found.flow = NULL;
+	return found;
+}
+
+/* The beginning of a translated flow. */
+static __always_inline struct found beginning_find(const struct flow_key *key, __u64 name)
+{
+	struct found found = {};
+	__u32 place = find_place(name, BEGINNINGS);
+
+	if (place == NO_PLACE)
+		return found;
+	return flow_in_place(key, name, place);
+}
+
+static __always_inline int is_answer_cell(__u64 cell, __u64 name)
+{
+	return (cell ^ name) >> RIPTIDE_PLACE_BITS == 0;
+}
+
+/*
+ * Where the answer of this name stands: the index of the bucket times ways plus the way, or NO_PLACE. A global function, for
+ * the verifier's sake.
+ */
+__noinline __u32 find_answer(__u64 name, __u32 region)
+{
+	for (int choice = 0; choice < CHOICES; choice++) {
+		__u32 index;
+		struct flow_bucket *bucket;
+
+		if (choice >= choices(region))
+			break;
+		index = bucket_of(name, choice, region);
+		bucket = bucket_at(index);
+		if (!bucket)
+			continue;
+#pragma unroll
+		for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
+			if (is_answer_cell(WORD64(&bucket->answer[way]), name))
+				return index * RIPTIDE_WAYS + way;
+	}
+	return NO_PLACE;
+}
+
+/* Whether an answer with this 5-tuple is one to the flow. */
+static __always_inline int answers(const struct flow_key *key, const struct flow *flow, const struct translation *translation)
+{
+	const __u64 *here = (const __u64 *)key, *there = (const __u64 *)translation;
+
+	return here[0] == there[2] && here[1] == there[3] && here[2] == there[0] && here[3] == there[1] &&
+	       key->source_port == translation->destination_port && key->destination_port == translation->source_port &&
+	       key->protocol == flow->key.protocol;
+}
+
+static __always_inline struct found answer_in_cell(const struct flow_key *key, __u64 *cell)
+{
+	struct found found = {.cell = cell, .word = WORD64(cell)};
+	struct translation *translation;
+
+	found.place = found.word & PLACE_MASK;
+	found.flow = flow_at(found.place);
+	translation = translation_at(found.place);
+	if (!found.flow || !translation || !answers(key, found.flow, translation))
+		found.flow = NULL;
+	return found;
+}
+
+/* The flow that a real server's packet is an answer to. */
+static __always_inline struct found answer_find(const struct flow_key *key, __u64 name)
+{
+	struct flow_bucket *bucket = bucket_at(bucket_of(name, 0, FLOWS));
+	__u32 way = preferred_way(name);
+	struct found none = {};
+	__u32 at;
+
+	if (!bucket)
+		return none;
+	if (is_answer_cell(WORD64(&bucket->answer[way]), name))
+		return answer_in_cell(key, &bucket->answer[way]);
+	at = find_answer(name, FLOWS);
+	if (at == NO_PLACE)
+		at = find_answer(name, BEGINNINGS);
+	if (at == NO_PLACE)
+		return none;
+	bucket = bucket_at(at / RIPTIDE_WAYS);
+	if (!bucket)
+		return none;
+	return answer_in_cell(key, &bucket->answer[at % RIPTIDE_WAYS]);
+}
+
+/* --- entering and removing ---------------------------------------------------------------------------------------------- */
+
+/* The name of the answers to a translated flow. */
+static __always_inline __u64 answer_name(const struct flow *flow, const struct translation *translation)
+{
+	__u64 ports = translation->destination_port | (__u32)translation->source_port << 16;
+
+	return name_words((const __u64 *)translation->destination, (const __u64 *)translation->source,
+			  (__u64)flow->key.protocol << 32 | ports, settings.secret);
+}
+
+static __always_inline int is_translated(const struct flow *flow)
+{
+	return flow->mode == RIPTIDE_MODE_NAT || flow->mode == RIPTIDE_MODE_SNAT;
+}
+
+/* Takes away what leads from the answers to the flow at this place. A global function, for the verifier's sake. */
+__noinline int forget_answers(__u32 place)
+{
+	struct flow *flow = flow_at(place);
+	struct translation *translation = translation_at(place);
+	__u64 name;
+
+	if (!flow || !translation)
+		return 0;
+	name = answer_name(flow, translation);
+	for (int i = 0; i < (CHOICES + 1) * (int)RIPTIDE_WAYS; i++) {
+		int choice = i / RIPTIDE_WAYS;
+		struct flow_bucket *bucket;
+		__u64 word = (name & ~PLACE_MASK) | place, *cell;
+
+		if (choice == CHOICES && !settings.beginning_buckets)
+			break;
+		bucket = bucket_at(bucket_of(name, choice, choice == CHOICES ? BEGINNINGS : FLOWS));
+		if (!bucket)
+			continue;
+		cell = &bucket->answer[i % RIPTIDE_WAYS];
+		if (WORD64(cell) == word)
+			__sync_val_compare_and_swap(cell, word, RIPTIDE_CELL_FREE);
+	}
+	return 0;
 }
 
 /* Ends a flow's share of its server's load, once, whoever comes first. */
 static __always_inline void flow_close(struct flow *flow)
 {
 	__u32 server = flow->server;
-	__u32 state = *(volatile __u32 *)&flow->state;
+	__u32 state = WORD32(&flow->state);
 	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
 
-	if (state != RIPTIDE_FLOW_ESTABLISHED && state != RIPTIDE_FLOW_UDP)
+	if (state == RIPTIDE_FLOW_FREE || state == RIPTIDE_FLOW_CLOSING)
 		return;
 	if (__sync_val_compare_and_swap(&flow->state, state, RIPTIDE_FLOW_CLOSING) != state)
 		return;
-	if (load && real && real->generation == flow->generation)
+	if (!load || !real || real->generation != flow->generation)
+		return;
+	if (state == RIPTIDE_FLOW_BEGINNING)
+		__sync_fetch_and_add(&load->half_open, -1);
+	else
 		__sync_fetch_and_add(&load->established, -1);
 }
 
-/* Takes the flow out of the table. Its place is free for another as soon as this is done. */
-static __always_inline void flow_remove(const struct found *found, __u64 name)
+/* Empties the place of a flow whose cell is BUSY by our hand. */
+static __always_inline void vacate(struct flow *flow, __u32 place)
 {
-	if (__sync_val_compare_and_swap(found->cell, name, RIPTIDE_CELL_BUSY) != name)
-		return;
-	flow_close(found->flow);
-	found->flow->state = RIPTIDE_FLOW_FREE;
-	barrier();
-	WORD64(found->cell) = RIPTIDE_CELL_FREE;
+	__u32 server = flow->server;
+	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
+	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
+
+	flow_close(flow);
+	if (is_translated(flow)) {
+		forget_answers(place);
+		if (flow->mode == RIPTIDE_MODE_SNAT && load && real && real->generation == flow->generation)
+			__sync_fetch_and_add(&load->source_ports, -1);
+	}
+	WORD32(&flow->state) = RIPTIDE_FLOW_FREE;
 }
 
-static __always_inline __u32 free_ways(const struct flow_bucket *bucket)
+/*
+ * Takes the flow out of the table; its cell stays BUSY, by our hand. Answers whether it did: another CPU may have been
+ * quicker. A global function, like those below: for the verifier's sake, and because stacks are small.
+ */
+__noinline int take_out(__u32 place)
 {
-	__u32 count = 0;
+	struct flow_bucket *bucket = bucket_at(place / RIPTIDE_WAYS);
+	struct flow *flow = flow_at(place);
+	__u64 *cell, name;
+
+	if (!bucket || !flow)
+		return 0;
+	cell = &bucket->name[place % RIPTIDE_WAYS];
+	name = WORD64(cell);
+	if (name == RIPTIDE_CELL_FREE || name == RIPTIDE_CELL_BUSY)
+		return 0;
+	if (__sync_val_compare_and_swap(cell, name, RIPTIDE_CELL_BUSY) != name)
+		return 0;
+	vacate(flow, place);
+	return 1;
+}
+
+/* Makes the flow that was written to a claimed place known. */
+static __always_inline void publish(__u32 place, __u64 name)
+{
+	struct flow_bucket *bucket = bucket_at(place / RIPTIDE_WAYS);
+
+	barrier();
+	if (bucket)
+		WORD64(&bucket->name[place % RIPTIDE_WAYS]) = name;
+}
+
+/* Takes the flow out of the table. Its place is free for another as soon as this is done. */
+static __always_inline void flow_remove(__u32 place)
+{
+	if (take_out(place))
+		publish(place, RIPTIDE_CELL_FREE);
+}
+
+/* Counted without a branch, of which the verifier would follow each combination. */
+static __always_inline __u32 free_ways(const __u64 *cells)
+{
+	__u32 taken = 0;
 
 #pragma unroll
-	for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
-		count += WORD64(&bucket->name[way]) == RIPTIDE_CELL_FREE;
-	return count;
+	for (__u32 way = 0; way < RIPTIDE_WAYS; way++) {
+		__u64 word = WORD64(&cells[way]);
+		__u64 negative = -word;
+
+		barrier_var(negative);
+		taken += (word | negative) >> 63;
+	}
+	return RIPTIDE_WAYS - taken;
 }
 
 /* A free way of the bucket, the preferred one before others; RIPTIDE_WAYS if there is none. */
-static __always_inline __u32 free_way(const struct flow_bucket *bucket, __u64 name)
+static __always_inline __u32 free_way(const __u64 *cells, __u64 name)
 {
 	__u32 preferred = preferred_way(name);
 
-	if (WORD64(&bucket->name[preferred]) == RIPTIDE_CELL_FREE)
+	if (WORD64(&cells[preferred]) == RIPTIDE_CELL_FREE)
 		return preferred;
 #pragma unroll
 	for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
-		if (WORD64(&bucket->name[way]) == RIPTIDE_CELL_FREE)
+		if (WORD64(&cells[way]) == RIPTIDE_CELL_FREE)
 			return way;
 	return RIPTIDE_WAYS;
 }
 
-/* The place whose flow was longest without a packet, of the two buckets that a name gives. */
-static __always_inline __u32 oldest_place(__u64 name)
+/* The place whose flow was longest without a packet, of the buckets that a name gives. A global function: stacks are small. */
+__noinline __u32 oldest_place(__u64 name, __u32 region)
 {
 	__u32 oldest = NO_PLACE;
 	__u64 since = ~0ULL;
 
-	for (__u32 i = 0; i < 2 * RIPTIDE_WAYS; i++) {
-		__u32 place = bucket_of(name, i / RIPTIDE_WAYS) * RIPTIDE_WAYS + i % RIPTIDE_WAYS;
-		struct flow *flow = bpf_map_lookup_elem(&flows, &place);
+	for (__u32 i = 0; i < CHOICES * RIPTIDE_WAYS; i++) {
+		__u32 place, choice = i / RIPTIDE_WAYS;
+		struct flow *flow;
 
+		if (choice >= (__u32)choices(region))
+			break;
+		place = bucket_of(name, choice, region) * RIPTIDE_WAYS + i % RIPTIDE_WAYS;
+		flow = flow_at(place);
 		if (flow && WORD64(&flow->seen) < since) {
 			since = WORD64(&flow->seen);
 			oldest = place;
@@ -156,65 +394,84 @@ static __always_inline __u32 oldest_place(__u64 name)
 	return oldest;
 }
 
-/*
- * A place for a flow of this name, which nobody else now has; NO_PLACE if another CPU was quicker. A global function, for the
- * verifier's sake.
- */
-__noinline __u32 claim_place(__u64 name)
+static __always_inline void count_eviction(enum region region)
 {
-	__u32 index = bucket_of(name, 0), other = bucket_of(name, 1);
-	struct flow_bucket *bucket = bpf_map_lookup_elem(&flow_buckets, &index);
-	struct flow_bucket *alternative = bpf_map_lookup_elem(&flow_buckets, &other);
-	struct flow *flow;
-	__u64 before = RIPTIDE_CELL_FREE;
-	__u32 place, way, room, zero = 0;
+	__u32 zero = 0;
+	struct table_events *events = bpf_map_lookup_elem(&table_events, &zero);
 
-	if (!bucket || !alternative)
-		return NO_PLACE;
-	/* The emptier of both; a bucket that is nearly empty is good enough. */
-	room = free_ways(bucket);
-	if (room < RIPTIDE_WAYS - 2 && free_ways(alternative) > room) {
-		index = other;
-		bucket = alternative;
-	}
-	way = free_way(bucket, name);
-	place = index * RIPTIDE_WAYS + way;
-	if (way == RIPTIDE_WAYS) {
-		place = oldest_place(name);
-		index = place / RIPTIDE_WAYS;
-		way = place % RIPTIDE_WAYS;
-		bucket = bpf_map_lookup_elem(&flow_buckets, &index);
-		if (!bucket)
-			return NO_PLACE;
-		before = WORD64(&bucket->name[way & (RIPTIDE_WAYS - 1)]);
-		if (before == RIPTIDE_CELL_BUSY)
-			return NO_PLACE;
-	}
-	if (__sync_val_compare_and_swap(&bucket->name[way & (RIPTIDE_WAYS - 1)], before, RIPTIDE_CELL_BUSY) != before)
-		return NO_PLACE;
-	flow = bpf_map_lookup_elem(&flows, &place);
-	if (flow && before != RIPTIDE_CELL_FREE) {
-		struct table_events *happened = bpf_map_lookup_elem(&table_events, &zero);
+	if (!events)
+		return;
+	if (region == FLOWS)
+		events->flows_evicted += 1;
+	else
+		events->beginnings_evicted += 1;
+}
 
-		flow_close(flow);
-		if (happened)
-			happened->flows_evicted += 1;
+/* The bucket for a new flow: the emptier of both; one that is nearly empty is good enough. */
+static __always_inline __u32 roomier_bucket(__u64 name, __u32 region)
+{
+	__u32 index = bucket_of(name, 0, region), other = bucket_of(name, 1, region), room;
+	struct flow_bucket *bucket = bucket_at(index), *alternative;
+
+	if (!bucket || region == BEGINNINGS)
+		return index;
+	room = free_ways(bucket->name);
+	if (room >= RIPTIDE_WAYS - 2)
+		return index;
+	alternative = bucket_at(other);
+	return alternative && free_ways(alternative->name) > room ? other : index;
+}
+
+/* A place for a flow of this name, whose cell is BUSY until publish(); NO_PLACE if another CPU was quicker. */
+__noinline __u32 claim_place(__u64 name, __u32 region)
+{
+	__u32 index = roomier_bucket(name, region), way, place;
+	struct flow_bucket *bucket = bucket_at(index);
+
+	if (!bucket)
+		return NO_PLACE;
+	way = free_way(bucket->name, name);
+	if (way < RIPTIDE_WAYS) {
+		__u64 *cell = &bucket->name[way];
+
+		if (__sync_val_compare_and_swap(cell, RIPTIDE_CELL_FREE, RIPTIDE_CELL_BUSY) != RIPTIDE_CELL_FREE)
+			return NO_PLACE;
+		return index * RIPTIDE_WAYS + way;
 	}
+	place = oldest_place(name, region);
+	if (!take_out(place))
+		return NO_PLACE;
+	count_eviction(region);
 	return place;
 }
 
-/* Enters a flow whose name is not in the table; answers whether it found a place. */
-static __always_inline int flow_enter(const struct flow *fresh, __u64 name)
+/*
+ * Makes the answers to the flow at a claimed place lead to it; a flow that stood in the way makes way as a whole. A global
+ * function, for the verifier's sake.
+ */
+__noinline int expect_answers(__u32 place, __u32 region)
 {
-	__u32 place = claim_place(name);
-	__u32 index = place / RIPTIDE_WAYS;
-	struct flow_bucket *bucket = bpf_map_lookup_elem(&flow_buckets, &index);
-	struct flow *flow = bpf_map_lookup_elem(&flows, &place);
+	struct flow *flow = flow_at(place);
+	struct translation *translation = translation_at(place);
+	struct flow_bucket *bucket, *alternative;
+	__u64 name, before;
+	__u32 way;
 
-	if (!bucket || !flow)
+	if (!flow || !translation)
 		return 0;
-	*flow = *fresh;
-	barrier();
-	WORD64(&bucket->name[place % RIPTIDE_WAYS]) = name;
-	return 1;
+	name = answer_name(flow, translation);
+	bucket = bucket_at(bucket_of(name, 0, region));
+	alternative = bucket_at(bucket_of(name, 1, region));
+	if (!bucket)
+		return 0;
+	if (region == FLOWS && alternative && free_ways(alternative->answer) > free_ways(bucket->answer))
+		bucket = alternative;
+	way = free_way(bucket->answer, name);
+	if (way == RIPTIDE_WAYS) {
+		way = preferred_way(name);
+		flow_remove(WORD64(&bucket->answer[way]) & PLACE_MASK);
+	}
+	way &= RIPTIDE_WAYS - 1;
+	before = WORD64(&bucket->answer[way]);
+	return __sync_val_compare_and_swap(&bucket->answer[way], before, (name & ~PLACE_MASK) | place) == before;
 }

@@ -132,3 +132,6 @@ func readFile(_ path: String) -> String? {
         bytes += chunk[..<count]
     }
 }
+
+/// How many CPUs this machine can have: so many values an element of a per-CPU map has.
+package var possibleCPUs: Int { max(1, Int(libbpf_num_possible_cpus())) }

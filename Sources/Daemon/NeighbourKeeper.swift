@@ -36,16 +36,25 @@ struct NeighbourKeeper: ~Copyable {
         }
     }
 
-    /// Where a server is reached, if its link is one of `interfaces` and its address is known.
+    /// Where a server is reached, if the way leads through one of `interfaces` and the next hop's MAC address is known.
     static func nextHop(to address: IPAddress, in network: NetworkState, interfaces: Set<UInt32>) -> NextHop? {
-        guard let link = network.linkForDestination(address), link.isUp, let source = link.mac, let neighbour = network.neighbours[NeighbourKey(interface: link.index, address: address)],
-            neighbour.isUsable, let mac = neighbour.mac
+        guard let key = neighbour(towards: address, in: network), let link = network.links[key.interface], link.isUp,
+            let source = link.mac, let neighbour = network.neighbours[key], neighbour.isUsable, let mac = neighbour.mac
         else { return nil }
         // A VLAN's frames go through the interface that carries it, unless the program is on the VLAN's own.
-        if let vlan = link.vlan, interfaces.contains(vlan.parent) {
-            return NextHop(interface: vlan.parent, mac: mac, sourceMAC: source, vlan: vlan.id)
-        }
-        return interfaces.contains(link.index) ? NextHop(interface: link.index, mac: mac, sourceMAC: source) : nil
+        let vlan = link.vlan.flatMap { interfaces.contains($0.parent) ? $0 : nil }
+        let interface = vlan?.parent ?? link.index
+        guard interfaces.contains(interface) else { return nil }
+        return NextHop(
+            interface: interface, mac: mac, sourceMAC: source, vlan: vlan?.id ?? 0,
+            source: network.sourceAddress(for: address), mtu: network.pathMTU(to: address) ?? link.mtu,
+            isRouted: key.address != address)
+    }
+
+    /// The neighbour that packets to the address are handed to: itself on its own link, else a router.
+    static func neighbour(towards address: IPAddress, in network: NetworkState) -> NeighbourKey? {
+        if let link = network.linkForDestination(address) { return NeighbourKey(interface: link.index, address: address) }
+        return network.nextHop(for: address).map { NeighbourKey(interface: $0.interface, address: $0.address) }
     }
 
     /// To be called each second: asks for those that are unknown, and in turn whether the known are still there.
@@ -53,9 +62,8 @@ struct NeighbourKeeper: ~Copyable {
         round += 1
         let period = Self.period(for: addresses.count)
         var (unknown, due): ([NeighbourKey], [NeighbourKey]) = ([], [])
-        for address in addresses {
-            guard let link = network.linkForDestination(address), link.isUp else { continue }
-            let key = NeighbourKey(interface: link.index, address: address)
+        for key in Set(addresses.compactMap({ Self.neighbour(towards: $0, in: network) })) {
+            guard let link = network.links[key.interface], link.isUp else { continue }
             guard let neighbour = network.neighbours[key], neighbour.isUsable else {
                 unknown.append(key)
                 continue
@@ -64,7 +72,7 @@ struct NeighbourKeeper: ~Copyable {
             case .permanent, .noarp: continue
             // It has not answered at the address that we know: it may have moved without a word.
             case .probe: solicit(key, link, in: network)
-            default: if (address.spreadValue &+ round) % period == 0 { due.append(key) }
+            default: if (key.address.spreadValue &+ round) % period == 0 { due.append(key) }
             }
         }
         prober.probe(unknown)
@@ -73,10 +81,7 @@ struct NeighbourKeeper: ~Copyable {
 
     /// Asks for neighbours at once.
     mutating func probe(_ addresses: some Sequence<IPAddress>, in network: NetworkState) {
-        prober.probe(
-            addresses.compactMap { address in
-                network.linkForDestination(address).map { NeighbourKey(interface: $0.index, address: address) }
-            })
+        prober.probe(addresses.compactMap { Self.neighbour(towards: $0, in: network) })
     }
 
     private func solicit(_ key: NeighbourKey, _ link: Link, in network: NetworkState) {

@@ -18,6 +18,9 @@ actor Reconciler {
     let dataPlane: DataPlane
     private var neighbours: NeighbourKeeper
     private var addresses: AddressKeeper
+    private var gateway: GatewayKeeper
+    /// By interface: what may spoil checksums there.
+    private(set) var offloadAdvice: [String: String] = [:]
     private let administrativeFile: StateFile
     private let stateUse: ExclusiveUse
     private let pinsUse: ExclusiveUse
@@ -75,6 +78,7 @@ actor Reconciler {
         currentText = text
         neighbours = try NeighbourKeeper()
         addresses = try AddressKeeper(logger: logger)
+        gateway = GatewayKeeper(logger: logger)
         dataPlane = try DataPlane(
             pins: pins, settings: configuration.dataPath,
             services: administrative.applied(to: configuration.services))
@@ -118,24 +122,39 @@ actor Reconciler {
         let network = monitor.snapshot
         NeighbourKeeper.makeRoom(for: serverAddresses.count, logger: logger)
         try attachInterfaces(network, strictly: attachStrictly)
-        let vips = vipsToHold
+        let vips = vipsToHold(network)
         try addresses.release(except: vips, network: network)
-        let writes = try dataPlane.apply(
-            administrative.applied(to: current.services), settings: current.dataPath,
-            nextHop: nextHop(in: network))
+        let writes = try applyServices(network)
         dataPlane.setActive(true)
         try addresses.take(vips)
         isDetached = false
         addresses.announce(interfaces: interfaceIndices(network), network: network)
         neighbours.probe(unknownServers(network), in: network)
+        gateway.keep(externalInterface: current.autoNAT)
         return writes
+    }
+
+    private func applyServices(_ network: NetworkState) throws -> MapWrites {
+        try dataPlane.apply(
+            administrative.applied(to: current.services), addresses: otherAddresses(network), settings: current.dataPath,
+            nextHop: nextHop(in: network))
+    }
+
+    /// What this node answers for besides the VIPs: floating addresses, and those that snat speaks from. An interface's own
+    /// address is the kernel's to answer for.
+    private func otherAddresses(_ network: NetworkState) -> Set<IPAddress> {
+        let own = Set(network.addresses.lazy.filter { !$0.isOurs }.map(\.address))
+        let pools = current.services.lazy.filter { $0.mode == .snat }.flatMap(\.source.addresses)
+        return Set(current.floatingAddresses).union(pools).subtracting(own)
     }
 
     private var isAttached: Bool {
         attachments.values.contains { if case .attached = $0 { true } else { false } }
     }
 
-    private var vipsToHold: Set<IPAddress> { isAttached ? Set(current.services.map(\.address)) : [] }
+    private func vipsToHold(_ network: NetworkState) -> Set<IPAddress> {
+        isAttached ? otherAddresses(network).union(current.services.map(\.address)) : []
+    }
 
     private func nextHop(in network: NetworkState) -> (IPAddress) -> NextHop? {
         let interfaces = interfaceIndices(network)
@@ -148,11 +167,13 @@ actor Reconciler {
     }
 
     private func unknownServers(_ network: NetworkState) -> [IPAddress] {
-        serverAddresses.filter { network.neighbour(at: $0)?.isUsable != true }
+        serverAddresses.filter { address in
+            NeighbourKeeper.neighbour(towards: address, in: network).flatMap { network.neighbours[$0] }?.isUsable != true
+        }
     }
 
     private var serverAddresses: Set<IPAddress> {
-        Set(current.services.lazy.flatMap(\.servers).map(\.address))
+        Set(current.services.lazy.flatMap { $0.servers.map(\.address) + ($0.fallback.map { [$0.address] } ?? []) })
     }
 
     private func attachInterfaces(_ network: NetworkState, strictly: Bool) throws {
@@ -168,7 +189,7 @@ actor Reconciler {
         }
         let names = Set(current.interfaces.map(\.name))
         try dataPlane.detach(except: names)
-        try dataPlane.forgetInterfaces(except: interfaceIndices(network))
+        dataPlane.forgetInterfaces(except: interfaceIndices(network))
         for name in attachments.keys where !names.contains(name) {
             attachments[name] = nil
             logger.info("interface detached", metadata: ["interface": "\(name)"])
@@ -186,13 +207,24 @@ actor Reconciler {
             interface.name, index: link.index, mac: mac, wish: interface.xdp)
         let before = attachments[interface.name]
         attachments[interface.name] = .attached(attachment, mac: mac)
+        noteOffloads(link, attachment)
         if case .attached(attachment, mac) = before { return }
         // On a link that is new, or with an address that is new, nobody knows where the VIPs are.
-        addresses.announceAgain(Set(current.services.map(\.address)))
+        addresses.announceAgain(vipsToHold(network))
         if case .attached(attachment, _) = before { return }
         var metadata: Logger.Metadata = ["interface": "\(interface.name)", "mode": "\(attachment.mode)"]
         metadata["note"] = attachment.note.map { "\($0)" }
         logger.log(level: attachment.note == nil ? .info : .warning, "interface attached", metadata: metadata)
+    }
+
+    /// Translation of packets whose checksums are not finished spoils them: the operator is told what to switch off.
+    private func noteOffloads(_ link: Link, _ attachment: Attachment) {
+        guard let facts = try? OffloadFacts.current(for: link) else { return }
+        let advice = facts.checksumAdvice(native: attachment.mode == "native")
+        let isConcerned = current.services.contains { $0.mode != .proxy }
+        guard isConcerned, let advice, offloadAdvice[link.name] != advice else { return }
+        offloadAdvice[link.name] = advice
+        logger.warning("checksums may be unfinished", metadata: ["interface": "\(link.name)", "cure": "\(advice)"])
     }
 
     // MARK: The network
@@ -204,13 +236,15 @@ actor Reconciler {
         if change.links {
             do {
                 try attachInterfaces(network, strictly: false)
-                try addresses.take(vipsToHold)
+                try addresses.take(vipsToHold(network))
             } catch {
                 logger.error("interfaces not brought up to date", metadata: ["error": "\(error)"])
             }
         }
         let wide = change.links || change.addresses || change.routes
-        let servers = wide ? nil : Set(change.neighbours.map(\.address))
+        // A router's address may be that of many servers' next hop.
+        let isRouted = current.services.contains { $0.mode != .dr }
+        let servers = wide || isRouted ? nil : Set(change.neighbours.map(\.address))
         let writes = dataPlane.refreshNextHops(of: servers, nextHop(in: network))
         if writes.total > 0 {
             logger.debug("real servers' next hops changed", metadata: ["servers": "\(writes.total)"])
@@ -311,14 +345,13 @@ actor Reconciler {
     }
 
     private func applyAdministrative() throws {
-        _ = try dataPlane.apply(
-            administrative.applied(to: current.services), settings: current.dataPath,
-            nextHop: nextHop(in: monitor.snapshot))
+        _ = try applyServices(monitor.snapshot)
     }
 
     /// Takes the program off all interfaces and the VIPs off `lo`, until a configuration is applied again.
     func detach() throws {
         try addresses.release(except: [], network: monitor.snapshot)
+        gateway.keep(externalInterface: nil)
         dataPlane.setActive(false)
         try dataPlane.detach(except: [])
         attachments = [:]

@@ -60,6 +60,31 @@ extension Scheduler {
     }
 }
 
+extension ForwardingMode {
+    /// Whether the data plane changes addresses, and sees the real servers' answers.
+    var isTranslating: Bool { self == .nat || self == .snat }
+
+    var abi: UInt8 {
+        switch self {
+        case .dr: UInt8(RIPTIDE_MODE_DR.rawValue)
+        case .nat: UInt8(RIPTIDE_MODE_NAT.rawValue)
+        case .snat: UInt8(RIPTIDE_MODE_SNAT.rawValue)
+        case .tunnel: UInt8(RIPTIDE_MODE_TUNNEL.rawValue)
+        // Layer 7 is not the data plane's: its ports are left to the kernel.
+        case .proxy: preconditionFailure("a proxy's service has no entry in the maps")
+        }
+    }
+}
+
+extension Encapsulation {
+    var abi: UInt8 {
+        switch self {
+        case .ipip: UInt8(RIPTIDE_ENCAPSULATION_IPIP.rawValue)
+        case .gue: UInt8(RIPTIDE_ENCAPSULATION_GUE.rawValue)
+        }
+    }
+}
+
 extension RealServer {
     /// A server of weight 0 takes no new clients: the data plane knows that as draining.
     var abiState: UInt8 {

@@ -36,7 +36,14 @@ extension DataPlane {
 
     /// Tells the data plane an interface's own address: it forwards and answers only what is sent to it.
     package func setInterface(_ index: UInt32, mac: MACAddress) throws {
-        try maps.interfaces.set(interface(mac: mac.abi, reserved: 0), for: index)
+        let place = place(ofInterface: index)
+        let present = maps.interfaces[place].index
+        guard present == 0 || present == index else {
+            throw DataPlaneError(
+                "use interface \(index)", detail: "its number and that of interface \(present) differ by a multiple of \(maps.interfaces.count)",
+                cure: "make one of them anew, or leave one out of the configuration")
+        }
+        _ = maps.interfaces.store(interface(mac: mac.abi, reserved0: 0, index: index, reserved1: 0), at: place)
     }
 
     private func attachAnew(_ name: String, index: UInt32, wish: XDPPreference) throws -> Attachment {
@@ -73,13 +80,18 @@ extension DataPlane {
     }
 
     /// Forgets interfaces that are no longer attached, such as deleted ones, whose numbers do not come again.
-    package func forgetInterfaces(except indices: Set<UInt32>) throws {
-        var obsolete: [UInt32] = []
-        try maps.interfaces.forEach { index, _ in
-            if !indices.contains(index) { obsolete.append(index) }
-            return true
+    package func forgetInterfaces(except indices: Set<UInt32>) {
+        for place in 0..<maps.interfaces.count {
+            let index = maps.interfaces[place].index
+            if index != 0 && !indices.contains(index) { forgetInterface(index) }
         }
-        for index in obsolete { try maps.interfaces.remove(index) }
+    }
+
+    private func place(ofInterface index: UInt32) -> Int { Int(index) % maps.interfaces.count }
+
+    private func forgetInterface(_ index: UInt32) {
+        let place = place(ofInterface: index)
+        if maps.interfaces[place].index == index { maps.interfaces[place] = interface() }
     }
 
     /// Takes the program from all interfaces but these.
@@ -89,7 +101,7 @@ extension DataPlane {
             let path = "\(pins.links)/\(name)"
             guard !keptLinks.contains(path) else { continue }
             if let link = try XDPLink.pinned(at: path), link.interface != 0 {
-                try maps.interfaces.remove(link.interface)
+                forgetInterface(link.interface)
             }
             unlink(path)
         }

@@ -5,6 +5,8 @@ import LoadBalancing
 struct Capacity: Equatable {
     /// Places for flows: whole buckets.
     var flows: Int
+    /// Whether flows are translated: in the modes nat and snat.
+    var isTranslating: Bool
     var persistence: Int
     /// Real servers, number 0 included.
     var servers: Int
@@ -16,6 +18,7 @@ struct Capacity: Equatable {
         let ways = Int(RIPTIDE_WAYS)
         flows = (settings.flows + ways - 1) / ways * ways
         persistence = settings.persistence
+        isTranslating = services.contains(where: \.mode.isTranslating)
         let servers = services.reduce(1) { $0 + $1.servers.count }
         self.servers = min(Self.powerOfTwo(atLeast: max(256, servers * 2)), Int(RIPTIDE_MAX_SERVERS) + 1)
         let slots = services.reduce(0) { sum, service in
@@ -27,13 +30,14 @@ struct Capacity: Equatable {
     /// Whether maps of this size serve where `needed` is asked for. Tables that hold flows must have just the size that is
     /// configured; the others may be larger.
     func suffices(for needed: Capacity) -> Bool {
-        flows == needed.flows && persistence == needed.persistence && servers >= needed.servers
+        flows == needed.flows && (isTranslating || !needed.isTranslating) && persistence == needed.persistence && servers >= needed.servers
             && slotElements >= needed.slotElements
     }
 
     /// The larger of both where larger does no harm.
     func grown(to needed: Capacity) -> Capacity {
         var result = needed
+        result.isTranslating = isTranslating || needed.isTranslating
         result.servers = max(servers, needed.servers)
         result.slotElements = max(slotElements, needed.slotElements)
         return result
@@ -44,10 +48,19 @@ struct Capacity: Equatable {
 
     var flowBuckets: Int { flows / Int(RIPTIDE_WAYS) }
 
+    /// Places for beginnings of translated flows, behind the others: a quarter as many, up to 262 144.
+    var beginnings: Int {
+        guard isTranslating else { return 0 }
+        let ways = Int(RIPTIDE_WAYS)
+        return min(262_144, max(1024, flows / 4)) / ways * ways
+    }
+    var beginningBuckets: Int { beginnings / Int(RIPTIDE_WAYS) }
+
     /// The sizes by map; maps that are not named keep the object's own.
     var sizes: [String: Int] {
         [
-            "flows": flows, "flow_buckets": flowBuckets, "persistence": persistence, "half_open": halfOpen, "real_servers": servers,
+            "flows": flows + beginnings, "flow_buckets": flowBuckets + beginningBuckets,
+            "translations": isTranslating ? flows + beginnings : 1, "persistence": persistence, "half_open": halfOpen, "real_servers": servers,
             "server_loads": servers, "recount": servers, "server_traffic": servers, "slots": slotElements,
         ]
     }

@@ -28,20 +28,23 @@ package final class DataPlane {
     }
 
     /// Makes the maps hold just these services. Weights and states are those in effect.
+    ///
+    /// - Parameter addresses: What this node answers for besides the VIPs, and leaves to the kernel otherwise.
     package func apply(
-        _ services: [VirtualService], settings: DataPathSettings, nextHop: (IPAddress) -> NextHop?
+        _ services: [VirtualService], addresses: Set<IPAddress> = [], settings: DataPathSettings,
+        nextHop: (IPAddress) -> NextHop?
     ) throws -> MapWrites {
         let needed = Capacity(settings: settings, services: services)
         if settings != self.settings || !maps.capacity.suffices(for: needed) {
             try reload(capacity: maps.capacity.grown(to: needed), settings: settings)
         }
         do {
-            return try tables.apply(services, to: maps, nextHop: nextHop)
+            return try tables.apply(services, addresses: addresses, to: maps, nextHop: nextHop)
         } catch is ServiceTables.OutOfRoom {
             var larger = maps.capacity
             larger.slotElements += needed.slotElements
             try reload(capacity: larger, settings: settings)
-            return try tables.apply(services, to: maps, nextHop: nextHop)
+            return try tables.apply(services, addresses: addresses, to: maps, nextHop: nextHop)
         }
     }
 

@@ -21,6 +21,18 @@ package struct FlowRecord: Hashable, Sendable {
     package let idle: Duration
     package let packets: UInt64
     package let bytes: UInt64
+    /// Of the real server, as far as they come by: in the modes nat and snat.
+    package let answerPackets: UInt64
+    package let answerBytes: UInt64
+    /// What the real server sees, in the modes nat and snat.
+    package let inside: Translation?
+
+    package struct Translation: Hashable, Sendable {
+        package let source: IPAddress
+        package let sourcePort: UInt16
+        package let destination: IPAddress
+        package let destinationPort: UInt16
+    }
 }
 
 /// A client that is remembered.
@@ -49,8 +61,8 @@ extension DataPlane {
     package func flows(_ filter: FlowFilter = FlowFilter(), limit: Int) throws -> (total: Int, records: [FlowRecord]) {
         let (now, hz) = try clock()
         var (total, records) = (0, [FlowRecord]())
-        try maps.flows.forEach { _, flow in
-            guard flow.state != RIPTIDE_FLOW_FREE.rawValue else { return true }
+        try maps.flows.forEach { place, flow in
+            guard flow.state != RIPTIDE_FLOW_FREE.rawValue, flow.state != RIPTIDE_FLOW_BEGINNING.rawValue else { return true }
             let key = flow.key
             let server = tables.identities.serverKeys[flow.server].flatMap { owner in
                 maps.realServers[Int(flow.server)].generation == flow.generation ? owner.name : nil
@@ -68,7 +80,9 @@ extension DataPlane {
                     address: IPAddress(key.destination), port: UInt16(bigEndian: key.destination_port),
                     transport: TransportProtocol(rawValue: key.protocol) ?? .tcp, service: service, server: server,
                     state: FlowRecord.State(flow.state), age: Self.duration(from: flow.began, to: now, hz),
-                    idle: Self.duration(from: flow.seen, to: now, hz), packets: flow.packets, bytes: flow.bytes))
+                    idle: Self.duration(from: flow.seen, to: now, hz), packets: flow.packets, bytes: flow.bytes,
+                    answerPackets: flow.answer_packets, answerBytes: flow.answer_bytes,
+                    inside: flow.isTranslated ? try maps.translations.value(for: place).map(FlowRecord.Translation.init) : nil))
             return true
         }
         return (total, records)
@@ -92,13 +106,8 @@ extension DataPlane {
         _ filter: FlowFilter, _ body: (persistence_key, PersistenceRecord) -> Void
     ) throws {
         let (now, hz) = try clock()
-        var services: [UInt32: service] = [:]
-        try maps.services.forEach { number, service in
-            services[number] = service
-            return true
-        }
         try maps.persistence.forEach { key, entry in
-            guard let service = services[key.service], let owner = tables.identities.serverKeys[entry.server],
+            guard let service = maps.services.service(key.service), let owner = tables.identities.serverKeys[entry.server],
                 maps.realServers[Int(entry.server)].generation == entry.generation
             else { return true }
             let left = .seconds(Int64(service.persistence_timeout)) - Self.duration(from: entry.seen, to: now, hz)
@@ -129,5 +138,20 @@ extension FlowRecord.State {
         case RIPTIDE_FLOW_UDP.rawValue: self = .udp
         default: self = .closing
         }
+    }
+}
+
+extension FlowRecord.Translation {
+    fileprivate init(_ translation: translation) {
+        self.init(
+            source: IPAddress(translation.source), sourcePort: UInt16(bigEndian: translation.source_port),
+            destination: IPAddress(translation.destination),
+            destinationPort: UInt16(bigEndian: translation.destination_port))
+    }
+}
+
+extension flow {
+    var isTranslated: Bool {
+        UInt32(mode) == RIPTIDE_MODE_NAT.rawValue || UInt32(mode) == RIPTIDE_MODE_SNAT.rawValue
     }
 }

@@ -23,9 +23,8 @@ struct Identities {
 
     /// Reads what a predecessor left in the maps.
     init(_ maps: LoadedObject) throws {
-        try maps.services.forEach { number, service in
-            add(service: readName(service.name), number: number)
-            return true
+        for number in maps.services.numbers {
+            add(service: readName(maps.services[Int(number)].name), number: number)
         }
         nextGeneration = Self.generation(after: maps.realServers[0].generation)
         for number in 1..<maps.realServers.count {

@@ -5,11 +5,14 @@ import DataPlaneABI
 final class LoadedObject {
     let flows: Map<UInt32, flow>
     let flowBuckets: Map<UInt32, flow_bucket>
-    let adopted: MappedArray<flow>
+    let translations: Map<UInt32, translation>
+    let adopted: MappedArray<adopted>
     let persistence: Map<persistence_key, persistence>
     let vips: Map<vip_key, vip>
-    let services: Map<UInt32, service>
-    let interfaces: Map<UInt32, interface>
+    let services: MappedArray<service>
+    let interfaces: MappedArray<interface>
+    let sourcePools: Map<UInt32, source_pool>
+    let clientRules: Map<client_rule_key, UInt32>
     let portRanges: MappedArray<port_range>
     let slots: MappedArray<slots>
     let realServers: MappedArray<real_server>
@@ -33,11 +36,14 @@ final class LoadedObject {
         }
         flows = try object.map("flows")
         flowBuckets = try object.map("flow_buckets")
-        adopted = try mapped("adopted", flow.self)
+        translations = try object.map("translations")
+        adopted = try mapped("adopted", DataPlaneABI.adopted.self)
         persistence = try object.map("persistence")
         vips = try object.map("vips")
-        services = try object.map("services")
-        interfaces = try object.map("interfaces")
+        services = try mapped("services", service.self)
+        interfaces = try mapped("interfaces", interface.self)
+        sourcePools = try object.map("source_pools")
+        clientRules = try object.map("client_rules")
         portRanges = try mapped("port_ranges", port_range.self)
         slots = try mapped("slots", DataPlaneABI.slots.self)
         realServers = try mapped("real_servers", real_server.self)
@@ -62,6 +68,17 @@ extension LoadedObject {
         guard count > 0 else { return }
         var adoption = adoption(count: UInt32(count), reserved: 0)
         try adopt.call(&adoption)
+    }
+}
+
+extension MappedArray<service> {
+    /// The numbers that services have.
+    var numbers: [UInt32] { (1..<count).filter { self[$0].mode != 0 }.map(UInt32.init) }
+
+    /// The service of this number; `nil` if there is none.
+    func service(_ number: UInt32) -> service? {
+        let entry = self[Int(number)]
+        return entry.mode == 0 ? nil : entry
     }
 }
 

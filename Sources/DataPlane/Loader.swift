@@ -69,9 +69,11 @@ struct Loader {
     func presentCapacity(default fallback: Capacity) throws -> Capacity? {
         let predecessors = try Predecessors(pins: pins)
         guard let servers = try predecessors.capacity(of: "real_servers"),
-            let slots = try predecessors.capacity(of: "slots")
+            let slots = try predecessors.capacity(of: "slots"),
+            let translations = try predecessors.capacity(of: "translations")
         else { return nil }
         var capacity = fallback
+        capacity.isTranslating = translations > 1
         capacity.servers = servers
         capacity.slotElements = slots
         return capacity
@@ -99,6 +101,7 @@ struct Loader {
             established_timeout: jiffies(settings.timeouts.tcpEstablished),
             closing_timeout: jiffies(settings.timeouts.tcpFin),
             udp_timeout: jiffies(settings.timeouts.udp),
+            syn_timeout: jiffies(settings.timeouts.tcpSyn),
             schedule_seed: 0x5249_5054_4944_4501,
             secret: BootSeed.value,
             hz: UInt32(hz),
@@ -108,6 +111,8 @@ struct Loader {
             half_open_hold: notes(min(.seconds(3), settings.timeouts.tcpSyn)),
             refresh_shift: second,
             flow_buckets: UInt32(capacity.flowBuckets),
+            beginning_buckets: UInt32(capacity.beginningBuckets),
+            cpus: UInt32(possibleCPUs),
             reserved: 0)
     }
 }

@@ -40,7 +40,7 @@ struct Predecessors {
         switch name {
         // Where a flow lies follows from the table's size.
         case "flows": try adoptFlows(into: loaded)
-        case "flow_buckets": break
+        case "flow_buckets", "translations": break
         case "persistence":
             guard let existing = try map(name) else { return }
             try existing.copy(into: object.anyMap(name), time: MemoryLayout<persistence>.offset(of: \.seen)!)
@@ -52,12 +52,14 @@ struct Predecessors {
 
     /// Flows that are in both keep what the new table says of them.
     private func adoptFlows(into loaded: LoadedObject) throws {
-        guard let existing = try map("flows") else { return }
+        guard let existing = try map("flows"), let others = try map("translations") else { return }
         let flows = try Map<UInt32, flow>(existing, name: "flows")
+        let translations = try Map<UInt32, translation>(others, name: "translations")
         var count = 0
-        try flows.forEach { _, flow in
+        try flows.forEach { place, flow in
             guard flow.state != RIPTIDE_FLOW_FREE.rawValue else { return true }
-            loaded.adopted[count] = flow
+            let translation = flow.isTranslated ? try translations.value(for: place) : nil
+            loaded.adopted[count] = adopted(flow: flow, translation: translation ?? DataPlaneABI.translation())
             count += 1
             if count == loaded.adopted.count {
                 try loaded.adoptFlows(count)

@@ -13,6 +13,8 @@ struct ServiceRuns: Equatable {
         let tableSize: Int
         let servers: [MaglevTable.Entry]
         let numbers: [UInt16]
+        /// Servers with a limit make way for others, whatever the scheduler.
+        let isLimited: Bool
 
         /// `numbers` are those of the service's servers, in their order.
         init(_ service: VirtualService, numbers: [UInt16]) {
@@ -21,6 +23,7 @@ struct ServiceRuns: Equatable {
             let scheduled = zip(service.servers, numbers).filter { $0.0.isScheduled }
             servers = scheduled.map { MaglevTable.Entry(address: $0.0.address, weight: $0.0.weight) }
             self.numbers = scheduled.map(\.1)
+            isLimited = service.servers.contains { $0.maxConnections > 0 }
         }
     }
 
@@ -30,9 +33,9 @@ struct ServiceRuns: Equatable {
         switch input.scheduler {
         case .wrr: sequence = TurnSequence.make(weights: input.servers.map(\.weight)).map { numbers[Int($0)] }
         case .rr: sequence = TurnSequence.make(weights: input.servers.map { _ in 1 }).map { numbers[Int($0)] }
-        case .lc, .wlc: members = numbers
-        case .sh, .maglev: break
+        case .lc, .wlc, .sh, .maglev: break
         }
+        if input.scheduler == .lc || input.scheduler == .wlc || input.isLimited { members = numbers }
     }
 
     /// How many slots the runs of a service can take, at most.
@@ -41,9 +44,9 @@ struct ServiceRuns: Equatable {
         let sequence =
             switch service.scheduler {
             case .wrr: max(TurnSequence.longest, count) + count
-            case .rr, .lc, .wlc: count
-            case .sh, .maglev: 0
+            case .rr: count
+            case .lc, .wlc, .sh, .maglev: 0
             }
-        return MaglevTable.size(servers: count) + sequence + 3 * Int(RIPTIDE_SLOTS_PER_ELEMENT)
+        return MaglevTable.size(servers: count) + sequence + count + 3 * Int(RIPTIDE_SLOTS_PER_ELEMENT)
     }
 }

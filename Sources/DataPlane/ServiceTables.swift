@@ -11,12 +11,24 @@ package struct NextHop: Hashable, Sendable {
     package let sourceMAC: MACAddress
     /// The VLAN of the server's link, whose frames have a tag on the interface; 0: none.
     package let vlan: UInt16
+    /// This machine's own address towards the server: what snat without a pool and tunnels send from.
+    package let source: IPAddress?
+    /// Octets of the longest IP packet on the way, as far as this machine knows.
+    package let mtu: Int
+    /// Whether `mac` is a router's: direct routing cannot go that way.
+    package let isRouted: Bool
 
-    package init(interface: UInt32, mac: MACAddress, sourceMAC: MACAddress, vlan: UInt16 = 0) {
+    package init(
+        interface: UInt32, mac: MACAddress, sourceMAC: MACAddress, vlan: UInt16 = 0, source: IPAddress? = nil,
+        mtu: Int = 1500, isRouted: Bool = false
+    ) {
         self.interface = interface
         self.mac = mac
         self.sourceMAC = sourceMAC
         self.vlan = vlan
+        self.source = source
+        self.mtu = mtu
+        self.isRouted = isRouted
     }
 }
 
@@ -40,15 +52,16 @@ struct ServiceTables {
     private var madeFrom: [UInt32: ServiceRuns.Input] = [:]
     /// The numbers of the servers with an address: for news of neighbours.
     private var numbersByAddress: [IPAddress: [UInt32]] = [:]
+    /// By service.
+    private var modes: [UInt32: ForwardingMode] = [:]
 
     init(_ maps: LoadedObject) throws {
         identities = try Identities(maps)
         slotRuns = RunAllocator(capacity: maps.slots.count)
         portRuns = RunAllocator(capacity: maps.portRanges.count)
         var intact = true
-        try maps.services.forEach { _, service in
-            for run in Self.slotElements(service) where !slotRuns.take(run) { intact = false }
-            return true
+        for number in maps.services.numbers {
+            for run in Self.slotElements(maps.services[Int(number)]) where !slotRuns.take(run) { intact = false }
         }
         try maps.vips.forEach { _, vip in
             for run in Self.portRuns(vip) where !portRuns.take(run) { intact = false }
@@ -71,35 +84,41 @@ struct ServiceTables {
     // MARK: Services
 
     mutating func apply(
-        _ services: [VirtualService], to maps: LoadedObject, nextHop: (IPAddress) -> NextHop?
+        _ services: [VirtualService], addresses: Set<IPAddress>, to maps: LoadedObject, nextHop: (IPAddress) -> NextHop?
     ) throws -> MapWrites {
         slotRuns.settle()
         portRuns.settle()
         var writes = MapWrites()
         var (wantedServices, wantedServers) = (Set<UInt32>(), Set<UInt32>())
-        for service in services {
-            guard let number = identities.number(service: service.name, capacity: maps.services.capacity) else {
+        for service in services where service.mode != .proxy {
+            guard let number = identities.number(service: service.name, capacity: maps.services.count) else {
                 throw DataPlaneError(
-                    "add service \(service.name)", detail: "there are \(maps.services.capacity - 1) services already")
+                    "add service \(service.name)", detail: "there are \(maps.services.count - 1) services already")
             }
             wantedServices.insert(number)
-            let servers = try apply(service.servers, of: number, to: maps, nextHop: nextHop, &writes)
+            modes[number] = service.mode
+            let servers = try apply(service.servers, of: service, number, to: maps, nextHop: nextHop, &writes)
             wantedServers.formUnion(servers.lazy.map(UInt32.init))
-            try apply(service, number: number, servers: servers, to: maps, &writes)
+            let fallback = try apply(
+                service.fallback.map { [$0.server] } ?? [], of: service, number, to: maps, nextHop: nextHop, &writes)
+            wantedServers.formUnion(fallback.lazy.map(UInt32.init))
+            try applyPool(of: service, number: number, to: maps, &writes)
+            try apply(service, number: number, servers: servers, fallback: fallback.first, to: maps, &writes)
             halt(service.servers, numbers: servers, in: maps, &writes)
         }
-        try applyPorts(services, to: maps, &writes)
+        try applyClientRules(services, to: maps, &writes)
+        try applyPorts(services.filter { $0.mode != .proxy }, addresses: addresses, to: maps, &writes)
         try removeServices(except: wantedServices, from: maps, &writes)
         removeServers(except: wantedServers, from: maps, &writes)
         return writes
     }
 
     private mutating func apply(
-        _ servers: [RealServer], of service: UInt32, to maps: LoadedObject, nextHop: (IPAddress) -> NextHop?,
-        _ writes: inout MapWrites
+        _ servers: [RealServer], of service: VirtualService, _ serviceNumber: UInt32, to maps: LoadedObject,
+        nextHop: (IPAddress) -> NextHop?, _ writes: inout MapWrites
     ) throws -> [UInt16] {
         try servers.map { server in
-            let key = Identities.ServerKey(service: service, name: server.name, address: server.address)
+            let key = Identities.ServerKey(service: serviceNumber, name: server.name, address: server.address)
             guard let (number, fresh) = identities.number(server: key, capacity: maps.realServers.count) else {
                 throw DataPlaneError("add real server \(server.name)", detail: "there are no numbers left")
             }
@@ -114,6 +133,8 @@ struct ServiceTables {
                 }
                 // Notes of beginnings bear the number alone: those of the predecessor count on until they are gone.
                 maps.serverLoads.base[index].established = 0
+                maps.serverLoads.base[index].source_ports = 0
+                maps.serverLoads.base[index].path_mtu = 0
                 numbersByAddress[server.address, default: []].append(number)
                 // Flows outlive their server: a generation must never come again, not even after a restart.
                 var last = real_server()
@@ -121,13 +142,16 @@ struct ServiceTables {
                 _ = maps.realServers.store(last, at: Int(RIPTIDE_NO_SERVER))
                 entry = real_server()
                 entry.generation = fresh
-                entry.service = service
+                entry.service = serviceNumber
                 entry.address = server.address.abi
                 storeName(server.name, in: &entry.name)
             }
             entry.weight = UInt16(server.weight)
             if server.state != .halt || fresh != nil { entry.state = server.abiState }
-            entry.set(nextHop(server.address))
+            entry.port = (server.port ?? 0).bigEndian
+            entry.max_connections = UInt32(clamping: server.maxConnections)
+            entry.encapsulation = service.encapsulation.abi
+            entry.set(nextHop(server.address), mode: service.mode)
             if maps.realServers.store(entry, at: index) { writes.count("real_servers") }
             return UInt16(number)
         }
@@ -143,16 +167,21 @@ struct ServiceTables {
     }
 
     private mutating func apply(
-        _ service: VirtualService, number: UInt32, servers: [UInt16], to maps: LoadedObject, _ writes: inout MapWrites
+        _ service: VirtualService, number: UInt32, servers: [UInt16], fallback: UInt16?, to maps: LoadedObject,
+        _ writes: inout MapWrites
     ) throws {
-        let current = try maps.services.value(for: number)
+        let current = maps.services.service(number)
         let input = ServiceRuns.Input(service, numbers: servers)
         let isMade = current != nil && madeFrom[number] == input
         madeFrom[number] = nil
 
         var entry = current ?? DataPlaneABI.service()
         entry.address = service.address.abi
-        entry.mode = UInt8(RIPTIDE_MODE_DR.rawValue)
+        entry.mode = service.mode.abi
+        entry.flags = service.abiFlags
+        entry.fallback = UInt32(fallback ?? 0)
+        entry.rate_interval = service.clients.rate.map { UInt32(1_000_000 / $0) } ?? 0
+        entry.rate_burst = UInt32(clamping: Int(entry.rate_interval) * (service.clients.burst - 1))
         entry.scheduler = service.scheduler.abi
         if let persistence = service.persistence {
             entry.persistence_timeout = UInt32(max(1, persistence.timeout / .seconds(1)))
@@ -161,6 +190,7 @@ struct ServiceTables {
             entry.persistence_timeout = 0
             entry.persistence_prefix = 128
         }
+        entry.persistence_mask = IPAddress.allOnes.masked(to: Int(entry.persistence_prefix)).abi
         storeName(service.name, in: &entry.name)
         var exchange = RunExchange()
         do {
@@ -173,18 +203,15 @@ struct ServiceTables {
                 (entry.members_first, entry.members_count) = try place(
                     runs.members, instead: current.map { ($0.members_first, $0.members_count) }, &exchange, in: maps, &writes)
             }
-            if let current, sameBytes(current, entry) {
-                madeFrom[number] = input
-                return
-            }
-            try maps.services.set(entry, for: number)
         } catch {
             slotRuns.undo(exchange)
             throw error
         }
+        // Each run's place and size are one word, so packets see both of the one or both of the other.
+        let isChanged = maps.services.store(entry, at: Int(number))
         slotRuns.finish(exchange)
         madeFrom[number] = input
-        writes.count("services")
+        if isChanged { writes.count("services") }
     }
 
     /// Puts a run of slots into place: the one that is there if it is equal, else a new one.
@@ -217,9 +244,10 @@ struct ServiceTables {
     // MARK: Ports
 
     private mutating func applyPorts(
-        _ services: [VirtualService], to maps: LoadedObject, _ writes: inout MapWrites
+        _ services: [VirtualService], addresses: Set<IPAddress>, to maps: LoadedObject, _ writes: inout MapWrites
     ) throws {
-        var wanted: [IPAddress: [TransportProtocol: [port_range]]] = [:]
+        var wanted: [IPAddress: [TransportProtocol: [port_range]]] = Dictionary(
+            uniqueKeysWithValues: addresses.map { ($0, [:]) })
         for service in services {
             let number = identities.services[service.name]!
             for transport in service.protocols {
@@ -281,17 +309,65 @@ struct ServiceTables {
         return (UInt32(place.lowerBound), UInt32(run.count))
     }
 
+    // MARK: Clients and sources
+
+    private func applyPool(
+        of service: VirtualService, number: UInt32, to maps: LoadedObject, _ writes: inout MapWrites
+    ) throws {
+        let current = try maps.sourcePools.value(for: number)
+        guard service.mode == .snat else {
+            if current != nil, try maps.sourcePools.remove(number) { writes.count("source_pools") }
+            return
+        }
+        let pool = source_pool(service.source)
+        if let current, sameBytes(current, pool) { return }
+        try maps.sourcePools.set(pool, for: number)
+        writes.count("source_pools")
+    }
+
+    /// Rules of all services at once. What is new comes before the service heeds it, what is obsolete goes after.
+    private func applyClientRules(
+        _ services: [VirtualService], to maps: LoadedObject, _ writes: inout MapWrites
+    ) throws {
+        var wanted: [ClientRule: UInt32] = [:]
+        for service in services {
+            guard let number = identities.services[service.name] else { continue }
+            for prefix in service.clients.allow {
+                wanted[ClientRule(service: number, prefix: prefix)] = RIPTIDE_CLIENT_ALLOWED.rawValue
+            }
+            for prefix in service.clients.deny {
+                wanted[ClientRule(service: number, prefix: prefix)] = RIPTIDE_CLIENT_DENIED.rawValue
+            }
+        }
+        var (present, obsolete) = (Set<ClientRule>(), [client_rule_key]())
+        try maps.clientRules.forEach { key, value in
+            let rule = ClientRule(key)
+            if let rule, wanted[rule] == value {
+                present.insert(rule)
+            } else if rule.map({ wanted[$0] == nil }) ?? true {
+                obsolete.append(key)
+            }
+            return true
+        }
+        for (rule, value) in wanted where !present.contains(rule) {
+            try maps.clientRules.set(value, for: rule.key)
+            writes.count("client_rules")
+        }
+        for key in obsolete where try maps.clientRules.remove(key) { writes.count("client_rules") }
+    }
+
     // MARK: Removal
 
     private mutating func removeServices(
         except wanted: Set<UInt32>, from maps: LoadedObject, _ writes: inout MapWrites
     ) throws {
         for number in identities.serviceNames.keys.filter({ !wanted.contains($0) }) {
-            if let entry = try maps.services.value(for: number) {
-                try maps.services.remove(number)
+            if let entry = maps.services.service(number) {
+                _ = maps.services.store(service(), at: Int(number))
                 writes.count("services")
                 for run in Self.slotElements(entry) { slotRuns.giveBack(run) }
             }
+            try maps.sourcePools.remove(number)
             try maps.serviceTraffic.set(service_traffic(), at: Int(number))
             madeFrom[number] = nil
             identities.remove(service: number)
@@ -324,7 +400,7 @@ struct ServiceTables {
             let hop = nextHop(address)
             for number in numbers {
                 var entry = maps.realServers[Int(number)]
-                entry.set(hop)
+                entry.set(hop, mode: modes[entry.service] ?? .dr)
                 if maps.realServers.store(entry, at: Int(number)) { writes.count("real_servers") }
             }
         }
@@ -355,13 +431,30 @@ struct ServiceTables {
 }
 
 extension real_server {
-    mutating func set(_ hop: NextHop?) {
-        interface = hop?.interface ?? 0
+    mutating func set(_ hop: NextHop?, mode: ForwardingMode) {
+        let isWay = hop.map { !($0.isRouted && mode == .dr) && ($0.source != nil || !mode.needsSource) } ?? false
+        interface = isWay ? hop!.interface : 0
         // The addresses stay when the neighbour is lost: interface 0 alone tells the data plane.
-        guard let hop else { return }
+        guard let hop, isWay else { return }
         mac = hop.mac.abi
         vlan = hop.vlan
         source_mac = hop.sourceMAC.abi
+        mtu = UInt16(clamping: hop.mtu)
+        guard let own = hop.source, mode.needsSource else { return }
+        source = own.abi
+        outer_sum = outerSum
+    }
+
+    /// Of a tunnel's IPv4 header: version, length of the header, no fragments, 64 hops, and the addresses.
+    private var outerSum: UInt16 {
+        var sum: UInt64 = 0
+        for octets in [source, address] {
+            let words = unsafeBitCast(octets, to: (UInt64, UInt64).self)
+            sum += words.1 >> 32 & 0xffff + words.1 >> 48
+        }
+        for word: UInt16 in [0x4500, 0x4000, 0x4000] { sum += UInt64(word.bigEndian) }
+        while sum > 0xffff { sum = (sum & 0xffff) + sum >> 16 }
+        return UInt16(sum)
     }
 }
 

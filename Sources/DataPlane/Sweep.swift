@@ -37,7 +37,7 @@ extension DataPlane {
 
     /// In portions: one run in the kernel that takes long keeps a CPU from other work.
     private func sweepTables() throws -> DataPlaneABI.sweep {
-        let (all, portion) = (maps.capacity.flowBuckets, 4096)
+        let (all, portion) = (maps.capacity.flowBuckets + maps.capacity.beginningBuckets, 4096)
         var total = DataPlaneABI.sweep()
         for first in stride(from: 0, to: all, by: portion) {
             var part = DataPlaneABI.sweep()
@@ -89,7 +89,9 @@ extension DataPlane {
     }
 
     package var flowTable: TableSize {
-        TableSize(capacity: maps.flows.capacity, memoryBytes: maps.flows.raw.memory() + maps.flowBuckets.raw.memory())
+        TableSize(
+            capacity: maps.capacity.flows,
+            memoryBytes: maps.flows.raw.memory() + maps.flowBuckets.raw.memory() + maps.translations.raw.memory())
     }
 
     package var persistenceTable: TableSize {

@@ -104,7 +104,8 @@ package struct Fallback: Hashable, Sendable {
     }
 }
 
-/// Which clients may begin connections, and how fast. Connections that are established are not asked.
+/// Which clients may begin connections, and how fast. Connections that are established are not asked. Prefixes are of
+/// the service's family.
 package struct ClientRules: Hashable, Sendable {
     /// Empty: all that are not denied.
     package var allow: [Prefix]

@@ -1,4 +1,5 @@
 package import LoadBalancing
+package import NetworkTypes
 
 /// Everything that `riptide.yaml` says, read and found free of errors.
 package struct Configuration: Hashable, Sendable {
@@ -6,17 +7,24 @@ package struct Configuration: Hashable, Sendable {
     /// In the order of the file; names are unique.
     package var interfaces: [InterfaceSettings]
     package var dataPath: DataPathSettings
+    /// The interface by which real servers reach the outside through this machine, masqueraded; `nil`: they do not.
+    package var autoNAT: String?
     /// In the order of the file; names are unique, and no two share an address, a protocol and a port.
     package var services: [VirtualService]
+    /// Addresses of the balancer beside the virtual ones, such as the real servers' gateway. In the order of the file;
+    /// unique, and none is a virtual address, a real server's, a fallback server's or an interface's own.
+    package var floatingAddresses: [IPAddress]
 
     package init(
         node: NodeSettings, interfaces: [InterfaceSettings] = [], dataPath: DataPathSettings = DataPathSettings(),
-        services: [VirtualService] = []
+        autoNAT: String? = nil, services: [VirtualService] = [], floatingAddresses: [IPAddress] = []
     ) {
         self.node = node
         self.interfaces = interfaces
         self.dataPath = dataPath
+        self.autoNAT = autoNAT
         self.services = services
+        self.floatingAddresses = floatingAddresses
     }
 }
 

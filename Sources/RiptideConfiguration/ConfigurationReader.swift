@@ -1,4 +1,5 @@
 import LoadBalancing
+import NetworkTypes
 
 /// What reading a configuration gave.
 package struct ConfigurationResult: Hashable, Sendable {
@@ -48,21 +49,24 @@ package enum ConfigurationReader {
                 "begin with version: 1")
             return nil
         }
-        let keys = ["version", "node", "interfaces", "datapath", "defaults", "services", "cluster"]
-        guard let root = document.table(keys, &findings) else { return nil }
+        let keys = ["version", "node", "interfaces", "datapath", "auto-nat", "defaults", "services", "cluster"]
+        let elsewhere = ["floating-addresses": "write it under cluster"]
+        guard let root = document.table(keys, elsewhere: elsewhere, &findings) else { return nil }
         _ = root.required("version", "write version: 1", &findings)?.integer(in: 1...1, &findings)
-        if let place = root.keyPlace("cluster") { findings.refuseNotYet("cluster", at: place) }
         let node = root.required("node", "write node: { name: lb1 }", &findings)
             .flatMap { $0.table(["name"], &findings) }?
             .required("name", "write the name of this machine", &findings)
             .flatMap { $0.name(&findings) }
         let dataPath = root["datapath"].map { readDataPath($0, &findings) } ?? DataPathSettings()
 
-        let interfaces = InterfaceReader(facts: facts).read(root["interfaces"], &findings)
+        let interfaceReader = InterfaceReader(facts: facts)
+        let interfaces = interfaceReader.read(root["interfaces"], &findings)
+        let autoNAT = root["auto-nat"].flatMap { interfaceReader.readAutoNAT($0, &findings) }
         let defaults = root["defaults"].flatMap { ServiceReader.readDefaults($0, &findings) }
         var reader = ServiceReader(defaults: defaults)
         let drafts = root["services"].map { reader.read($0, &findings) } ?? []
         reader.reportUnusedDefaults(&findings)
+        let floating = root["cluster"].map { readCluster($0, &findings) } ?? []
 
         if let place = root.keyPlace("services"), !drafts.isEmpty,
             root["interfaces"]?.value.isEmpty ?? !root.isMisspelt("interfaces")
@@ -72,13 +76,26 @@ package enum ConfigurationReader {
                 "add interfaces: [{ name: eth0 }] with the name of a network interface")
         }
         ServiceRules(drafts: drafts).check(&findings)
-        AddressRules(drafts: drafts, facts: facts, configured: interfaces).check(&findings)
+        ClientPrefixRules(drafts: drafts).check(&findings)
+        AddressRules(drafts: drafts, floating: floating, facts: facts, configured: interfaces).check(&findings)
         OverlapRule.check(drafts, &findings)
 
         guard !findings.hasErrors, let node else { return nil }
         return Configuration(
             node: NodeSettings(name: node), interfaces: interfaces.map(\.value), dataPath: dataPath,
-            services: drafts.compactMap(\.service))
+            autoNAT: autoNAT, services: drafts.compactMap(\.service), floatingAddresses: floating.map(\.value))
+    }
+
+    /// The floating addresses, which are all that this version takes of `cluster`.
+    private static func readCluster(_ field: Field, _ findings: inout Findings) -> [Located<IPAddress>] {
+        let pairing = ["local", "peer", "heartbeat", "ping-nodes"]
+        let keys = pairing + ["floating-addresses"]
+        let elsewhere = ["auto-nat": "write it at the top of the file"]
+        guard let table = field.table(keys, elsewhere: elsewhere, &findings) else { return [] }
+        for key in pairing {
+            if let place = table.keyPlace(key) { findings.refuseNotYet("cluster.\(key)", at: place) }
+        }
+        return table["floating-addresses"]?.addresses("floating address", &findings) ?? []
     }
 
     private static func readDataPath(_ field: Field, _ findings: inout Findings) -> DataPathSettings {

@@ -1,6 +1,6 @@
 import LoadBalancing
 
-/// Reads the `interfaces` section, and holds it against the interfaces that the machine has.
+/// Reads the `interfaces` section and `auto-nat`, and holds them against the interfaces that the machine has.
 struct InterfaceReader {
     let facts: SystemFacts?
 
@@ -25,6 +25,27 @@ struct InterfaceReader {
                 Located(value: InterfaceSettings(name: name, xdp: mode ?? .auto), place: nameField.place))
         }
         return interfaces
+    }
+
+    /// The interface to masquerade on. It may be any that leads outside, and one that comes and goes: that it is not
+    /// there now is only a warning.
+    func readAutoNAT(_ field: Field, _ findings: inout Findings) -> String? {
+        guard let name = interfaceName(field, &findings) else { return nil }
+        guard let facts else { return name }
+        guard let interface = facts.interfaces.first(where: { $0.name == name }) else {
+            let list = facts.interfaces.filter { !$0.isLoopback }.map(\.name)
+            findings.warning(
+                at: field.place, "this machine has no interface \(name) now",
+                suggestion(for: name, among: list).map { "did you mean \($0)?" }
+                    ?? "there are \(list.joined(separator: ", "))")
+            return name
+        }
+        if interface.isLoopback {
+            findings.error(
+                at: field.place, "\(name) is a loopback interface, which leads nowhere",
+                "write the interface by which this machine reaches the outside")
+        }
+        return name
     }
 
     /// What the kernel takes as the name of an interface.

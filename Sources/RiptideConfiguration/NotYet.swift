@@ -1,7 +1,7 @@
 /// What the configuration language has and this version cannot do. A feature that lands takes its row away, here and in
 /// docs/configuration.md.
 struct NotYet: Sendable {
-    /// The key, and the value where only that value is missing.
+    /// The key, within its section if that is `cluster`, and the value where only that value is missing.
     var key: String
     var value: String?
     /// What this version cannot do.
@@ -9,14 +9,13 @@ struct NotYet: Sendable {
     var cure: String
 
     static let table = [
-        NotYet(key: "mode", value: "nat", what: "network address translation (mode nat)", cure: "write dr"),
-        NotYet(key: "mode", value: "snat", what: "source address translation (mode snat)", cure: "write dr"),
-        NotYet(key: "mode", value: "tunnel", what: "tunnels (mode tunnel)", cure: "write dr"),
-        NotYet(key: "mode", value: "proxy", what: "layer 7 (mode proxy)", cure: "write dr"),
+        NotYet(key: "mode", value: "proxy", what: "layer 7 (mode proxy)", cure: "write dr, nat, snat or tunnel"),
         NotYet(key: "protocol", value: "http", what: "layer 7 (protocol http)", cure: "write tcp"),
-        NotYet(key: "cluster", what: "high-availability pairs", cure: "delete cluster"),
-        NotYet(key: "fallback", what: "fallback servers", cure: "delete fallback"),
-        NotYet(key: "max-connections", what: "connection limits", cure: "write 0 or delete max-connections"),
+        NotYet(key: "cluster.local", what: "high-availability pairs (cluster.local)", cure: "delete local"),
+        NotYet(key: "cluster.peer", what: "high-availability pairs (cluster.peer)", cure: "delete peer"),
+        NotYet(key: "cluster.heartbeat", what: "high-availability pairs (cluster.heartbeat)", cure: "delete heartbeat"),
+        NotYet(
+            key: "cluster.ping-nodes", what: "high-availability pairs (cluster.ping-nodes)", cure: "delete ping-nodes"),
     ]
 
     static func row(key: String, value: String? = nil) -> NotYet? {

@@ -68,6 +68,48 @@ extension Field {
         return nil
     }
 
+    /// A list of addresses, each once. What is wrong in it is reported and left out.
+    func addresses(_ what: String, _ findings: inout Findings) -> [Located<IPAddress>] {
+        var addresses: [Located<IPAddress>] = []
+        var lines: [IPAddress: Int] = [:]
+        for element in elements(what, &findings) ?? [] {
+            guard let address = element.address(&findings) else { continue }
+            if let line = lines[address] {
+                findings.error(
+                    at: element.place, "\(what) \(address) is already given in line \(line)", "delete one of the two")
+                continue
+            }
+            lines[address] = element.place.line
+            addresses.append(Located(value: address, place: element.place))
+        }
+        return addresses
+    }
+
+    /// A prefix such as `192.0.2.0/24`; an address alone is its longest prefix.
+    func prefix(_ findings: inout Findings) -> Prefix? {
+        let rule = "write a prefix such as 192.0.2.0/24 or 2001:db8::/32, or an address"
+        guard let text = text(rule, &findings) else { return nil }
+        let address = IPAddress(text.prefix { $0 != "/" })
+        guard let prefix = Prefix(text) else {
+            let cure = address.map { "write a length from 0 to \($0.bitWidth)" } ?? rule
+            findings.error(
+                at: place, "\(text.quoted) \(address == nil ? "is not a prefix" : "has no valid length")", cure)
+            return nil
+        }
+        if let address, address != prefix.address {
+            findings.error(
+                at: place, "\(text.quoted) has bits behind its length",
+                "write \(prefix) for the network, or \(address) for the address alone")
+            return nil
+        }
+        return prefix
+    }
+
+    /// `true` or `false`.
+    func flag(_ findings: inout Findings) -> Bool? {
+        choice(among: ["true", "false"], &findings).map { $0 == "true" }
+    }
+
     /// A list of ports: text such as `80,443,8000-8010`, a single number, or a YAML list of these.
     func ports(_ findings: inout Findings) -> PortSet? {
         let rule = "write ports and ranges such as 80,443,8000-8010"
@@ -87,6 +129,13 @@ extension Field {
         }
         guard !parts.isEmpty, sets.count == parts.count else { return nil }
         return sets.count == 1 ? sets[0] : PortSet(sets.flatMap(\.ranges))
+    }
+}
+
+extension Field {
+    /// Reads this value and keeps its place with the result.
+    func located<T: Sendable>(_ findings: inout Findings, _ read: (Field, inout Findings) -> T?) -> Located<T>? {
+        read(self, &findings).map { Located(value: $0, place: place) }
     }
 }
 

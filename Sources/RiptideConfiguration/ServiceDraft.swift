@@ -6,24 +6,48 @@ struct ServiceDraft {
     /// The service's name, or its index where it has no good one.
     var label: String
     var place: Place
+    /// The keys of `SharedKeys` that stand in the service itself, and where.
+    var given: [String: Place]
     var name: Located<String>?
-    var mode: ForwardingMode
+    /// Without it, what depends on the mode cannot be judged.
+    var mode: ForwardingMode?
     var address: Located<IPAddress>?
     var ports: Located<PortSet>?
     var protocols: Set<TransportProtocol>
     var scheduler: Scheduler
     var persistence: PersistenceDraft
+    /// The standard one unless the mode is `tunnel`.
+    var encapsulation: Encapsulation
+    /// The standard one unless the mode is `snat`.
+    var source: SourceDraft
+    var fallback: FallbackDraft
+    var resetsOrphans: Bool
+    var clients: ClientsDraft
     /// Where to point for what concerns all real servers.
     var serversPlace: Place
     var servers: [ServerDraft]
 
     /// The service, if nothing is missing.
     var service: VirtualService? {
-        guard let name, let address, let ports else { return nil }
-        return VirtualService(
+        guard let name, let mode, let address, let ports else { return nil }
+        var service = VirtualService(
             name: name.value, mode: mode, address: address.value, ports: ports.value, protocols: protocols,
             scheduler: scheduler, persistence: persistence.persistence(for: address.value),
             servers: servers.compactMap(\.server))
+        service.encapsulation = encapsulation
+        service.source = SourcePool(addresses: source.addresses.map(\.value), ports: source.ports)
+        service.fallback = fallback.fallback
+        service.resetsOrphans = resetsOrphans
+        service.clients = clients.rules(for: address.value.family)
+        return service
+    }
+}
+
+extension ServiceDraft {
+    /// The cure, and how to make an exception where the value of this key comes from `defaults`.
+    func cure(_ cure: String, inDefaults key: String?) -> String {
+        guard let key, given[key] == nil else { return cure }
+        return "\(cure), or write \(key) in service \(label)"
     }
 }
 
@@ -34,12 +58,14 @@ struct ServerDraft {
     var address: Located<IPAddress>?
     var weight: Int
     var port: Located<Int>?
+    var maxConnections: Int
     var state: AdministrativeState
 
     var server: RealServer? {
         guard let name, let address else { return nil }
         return RealServer(
-            name: name.value, address: address.value, weight: weight, port: port.map { UInt16($0.value) }, state: state)
+            name: name.value, address: address.value, weight: weight, port: port.map { UInt16($0.value) },
+            maxConnections: maxConnections, state: state)
     }
 }
 
@@ -58,55 +84,41 @@ enum PersistenceDraft: Sendable {
     }
 }
 
-/// The keys that a service may take from `defaults`. What is `nil` is not given, or wrong and reported.
-struct SharedKeys {
-    static let names = ["mode", "protocol", "scheduler", "persistence", "check", "fallback"]
+struct SourceDraft: Sendable {
+    var addresses: [Located<IPAddress>] = []
+    var ports = SourcePool.standardPorts
+}
 
-    /// The places of the keys that are given, right or wrong.
-    var given: [String: Place] = [:]
-    var mode: ForwardingMode?
-    var protocols: Set<TransportProtocol>?
-    var scheduler: Scheduler?
-    var persistence: PersistenceDraft?
+struct FallbackDraft: Sendable {
+    /// Without an address there is no fallback server.
+    var address: Located<IPAddress>?
+    var port: Located<Int>?
 
-    init(_ table: Table, _ findings: inout Findings) {
-        for key in Self.names { given[key] = table.keyPlace(key) }
-        if let field = table["mode"] {
-            mode = field.choice(&findings)
-            if let mode { findings.refuseNotYet("mode", mode.rawValue, at: field.place) }
-        }
-        if let field = table["protocol"] { protocols = Self.protocols(field, &findings) }
-        if let field = table["scheduler"] { scheduler = field.choice(&findings) }
-        if let field = table["persistence"] { persistence = Self.persistence(field, &findings) }
-        if let field = table["check"] { CheckReader.read(field, &findings) }
-        if let place = table.keyPlace("fallback") { findings.refuseNotYet("fallback", at: place) }
+    static let off = FallbackDraft()
+
+    var fallback: Fallback? {
+        address.map { Fallback(address: $0.value, port: port.map { UInt16($0.value) }) }
     }
+}
 
-    private static func protocols(_ field: Field, _ findings: inout Findings) -> Set<TransportProtocol>? {
-        switch field.choice(among: ["tcp", "udp", "tcp/udp", "http"], &findings) {
-        case "tcp": return [.tcp]
-        case "udp": return [.udp]
-        case "tcp/udp": return [.tcp, .udp]
-        case let word?:
-            findings.refuseNotYet("protocol", word, at: field.place)
-            return nil
-        case nil: return nil
-        }
-    }
+struct ClientsDraft: Sendable {
+    /// Where the `allow` list stands.
+    var allowPlace: Place?
+    var allow: [Located<Prefix>] = []
+    var deny: [Located<Prefix>] = []
+    var rate: Int?
+    var burst: Int?
 
-    private static func persistence(_ field: Field, _ findings: inout Findings) -> PersistenceDraft? {
-        let rule = "write off, or { prefix: 32, timeout: 5m }"
-        guard case .scalar = field.value.content else {
-            guard let table = field.table(["prefix", "timeout"], &findings) else { return nil }
-            let prefix = table["prefix"].flatMap { field in
-                field.integer(in: 1...128, &findings).map { Located(value: $0, place: field.place) }
-            }
-            let timeout = table["timeout"]?.duration(in: .seconds(1) ... .seconds(7 * 86_400), &findings)
-            return .on(prefix: prefix, timeout: timeout ?? .seconds(300))
+    /// The rules for a service of this family. Prefixes of the other one, which it may have from `defaults`, are left
+    /// out: none of its clients can match them.
+    func rules(for family: IPAddress.Family) -> ClientRules {
+        func own(_ prefixes: [Located<Prefix>]) -> [Prefix] {
+            prefixes.map(\.value).filter { $0.address.family == family }
         }
-        guard let text = field.text(rule, &findings) else { return nil }
-        if text == "off" { return .off }
-        findings.error(at: field.place, "\(text.quoted) is neither off nor a mapping", rule)
-        return nil
+        return ClientRules(allow: own(allow), deny: own(deny), rate: rate, burst: burst ?? rate ?? 1)
     }
+}
+
+extension IPAddress.Family {
+    var name: String { self == .ipv4 ? "IPv4" : "IPv6" }
 }

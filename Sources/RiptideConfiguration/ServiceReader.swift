@@ -11,7 +11,8 @@ struct ServiceReader {
     static func readDefaults(_ field: Field, _ findings: inout Findings) -> SharedKeys? {
         let own = Dictionary(
             uniqueKeysWithValues: ["name", "address", "ports", "servers"].map { ($0, "write it in each service") })
-        return field.table(SharedKeys.names, elsewhere: own, &findings).map { SharedKeys($0, &findings) }
+        let elsewhere = own.merging(clientKeys) { own, _ in own }
+        return field.table(SharedKeys.names, elsewhere: elsewhere, &findings).map { SharedKeys($0, &findings) }
     }
 
     mutating func read(_ field: Field, _ findings: inout Findings) -> [ServiceDraft] {
@@ -29,13 +30,25 @@ struct ServiceReader {
         }
     }
 
+    private static let keys = [
+        "name", "mode", "encapsulation", "source", "address", "ports", "protocol", "scheduler", "persistence", "check",
+        "fallback", "expire", "clients", "servers",
+    ]
+    private static let elsewhere = clientKeys.merging(
+        ["port": "write ports", "max-connections": "write it at each real server"]) { own, _ in own }
+    private static let clientKeys = Dictionary(
+        uniqueKeysWithValues: ClientsReader.keys.map { ($0, "write it under clients") })
+
     private mutating func readService(_ field: Field, _ findings: inout Findings) -> ServiceDraft? {
-        let keys = [
-            "name", "mode", "address", "ports", "protocol", "scheduler", "persistence", "check", "fallback", "servers",
-        ]
-        guard let table = field.table(keys, elsewhere: ["port": "write ports"], &findings) else { return nil }
-        let shared = SharedKeys(table, &findings)
-        usedDefaults.formUnion(SharedKeys.names.filter { shared.given[$0] == nil })
+        guard let table = field.table(Self.keys, elsewhere: Self.elsewhere, &findings) else { return nil }
+        let own = SharedKeys(table, &findings)
+        let mode = mode(own)
+        usedDefaults.formUnion(
+            SharedKeys.names.filter { own.given[$0] == nil && SharedKeys.applies($0, in: mode) })
+        func value<T>(_ key: String, _ path: KeyPath<SharedKeys, T?>, else standard: T) -> T {
+            guard SharedKeys.applies(key, in: mode) else { return standard }
+            return keys(for: key, own)?[keyPath: path] ?? standard
+        }
 
         let name = table.required("name", "write a name for the service", &findings)
             .flatMap { $0.located(&findings) { $0.name(&$1) } }
@@ -45,18 +58,29 @@ struct ServiceReader {
             .flatMap { $0.located(&findings) { $0.ports(&$1) } }
         let servers = table["servers"]?.elements("real server", &findings)
         return ServiceDraft(
-            label: field.path.label, place: field.place, name: name,
-            mode: shared.mode ?? defaultValue("mode", shared, \.mode) ?? .dr, address: address, ports: ports,
-            protocols: shared.protocols ?? defaultValue("protocol", shared, \.protocols) ?? [.tcp],
-            scheduler: shared.scheduler ?? defaultValue("scheduler", shared, \.scheduler) ?? .wlc,
-            persistence: shared.persistence ?? defaultValue("persistence", shared, \.persistence) ?? .standard,
+            label: field.path.label, place: field.place, given: own.given, name: name, mode: mode, address: address,
+            ports: ports,
+            protocols: value("protocol", \.protocols, else: [.tcp]),
+            scheduler: value("scheduler", \.scheduler, else: .wlc),
+            persistence: value("persistence", \.persistence, else: .standard),
+            encapsulation: value("encapsulation", \.encapsulation, else: .ipip),
+            source: value("source", \.source, else: SourceDraft()),
+            fallback: value("fallback", \.fallback, else: .off),
+            resetsOrphans: value("expire", \.resetsOrphans, else: false),
+            clients: value("clients", \.clients, else: ClientsDraft()),
             serversPlace: table.keyPlace("servers") ?? field.place,
             servers: servers?.compactMap { Self.readServer($0, &findings) } ?? [])
     }
 
-    /// The default of a key that the service does not give itself.
-    private func defaultValue<T>(_ key: String, _ own: SharedKeys, _ path: KeyPath<SharedKeys, T?>) -> T? {
-        own.given[key] == nil ? defaults?[keyPath: path] : nil
+    /// The keys that decide about `key`: the service's own if it is given there, else the defaults.
+    private func keys(for key: String, _ own: SharedKeys) -> SharedKeys? {
+        own.given[key] == nil ? defaults : own
+    }
+
+    /// The mode of a service that gives these keys; `nil` where it is written wrongly.
+    private func mode(_ own: SharedKeys) -> ForwardingMode? {
+        guard let keys = keys(for: "mode", own), keys.given["mode"] != nil else { return .dr }
+        return keys.mode
     }
 
     private static func readServer(_ field: Field, _ findings: inout Findings) -> ServerDraft? {
@@ -66,23 +90,12 @@ struct ServiceReader {
             .flatMap { $0.located(&findings) { $0.name(&$1) } }
         let address = table.required("address", "write the address of the real server", &findings)
             .flatMap { $0.located(&findings) { $0.address(&$1) } }
-        if let field = table["max-connections"], let limit = field.integer(in: 0...Int(Int32.max), &findings), limit > 0 {
-            findings.refuseNotYet("max-connections", at: field.place)
-        }
         return ServerDraft(
             place: field.place, name: name, address: address,
             weight: table["weight"]?.integer(in: 0...65535, &findings) ?? 100,
             port: table["port"].flatMap { $0.located(&findings) { $0.integer(in: 1...65535, &$1) } },
+            maxConnections: table["max-connections"]?.integer(in: 0...Int(Int32.max), &findings) ?? 0,
             state: table["state"].flatMap { $0.choice(&findings) } ?? .online)
-    }
-}
-
-extension Field {
-    /// Reads this value and keeps its place with the result.
-    fileprivate func located<T: Sendable>(
-        _ findings: inout Findings, _ read: (Field, inout Findings) -> T?
-    ) -> Located<T>? {
-        read(self, &findings).map { Located(value: $0, place: place) }
     }
 }
 

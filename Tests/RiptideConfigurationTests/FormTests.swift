@@ -87,8 +87,16 @@ import Testing
         ("scheduler: dh", "scheduler: 'dh' is not one of the choices (did you mean sh? The choices are wlc, lc, wrr, rr, sh or maglev)"),
         ("persistence: false", "persistence: 'false' is neither off nor a mapping (write off, or { prefix: 32, timeout: 5m })"),
         ("persistence: {prefix: 129}", "persistence.prefix: 129 is out of range (write a whole number from 1 to 128)"),
+        ("fallback: none", "fallback: 'none' is neither off nor a mapping (write off, or { address: 192.0.2.200 })"),
+        ("fallback:", "fallback: has no value (write off, or { address: 192.0.2.200 })"),
+        ("fallback: {}", "fallback.address: is missing (write the address of the fallback server)"),
+        ("expire: yes", "expire: 'yes' is not one of the choices (write true or false)"),
+        ("expire: True", "expire: 'True' is not one of the choices (did you mean true? The choices are true or false)"),
+        ("mode: tunnel\n    encapsulation: gre", "encapsulation: 'gre' is not one of the choices (did you mean gue? The choices are ipip or gue)"),
         ("port: 80", "port: key 'port' does not belong here (write ports)"),
-        ("virtual: 1", "virtual: unknown key 'virtual' (the keys here are name, mode, address, ports, protocol, scheduler, persistence, check, fallback, servers)"),
+        ("max-connections: 80", "max-connections: key 'max-connections' does not belong here (write it at each real server)"),
+        ("rate: 80", "rate: key 'rate' does not belong here (write it under clients)"),
+        ("virtual: 1", "virtual: unknown key 'virtual' (the keys here are name, mode, encapsulation, source, address, ports, protocol, scheduler, persistence, check, fallback, expire, clients, servers)"),
     ])
     func `a value that is not one of the choices is refused with them`(written: String, expected: String) {
         #expect(aboutService(written) == ["services[A].\(expected)"])

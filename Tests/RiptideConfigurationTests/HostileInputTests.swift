@@ -9,7 +9,9 @@ import Testing
         interfaces:
           - { name: eth0, xdp: auto }
         datapath: { flows: 2048, timeouts: { udp: 5m } }
-        defaults: { scheduler: wlc, persistence: { prefix: 24, timeout: 5m } }
+        auto-nat: eth1
+        defaults: { scheduler: wlc, persistence: { prefix: 24, timeout: 5m }, clients: { allow: [10.0.0.0/8, fd00::/8], rate: 100 } }
+        cluster: { floating-addresses: [192.168.94.1, "2001:db8::1"] }
         services:
           - name: "A"
             address: 192.168.94.110
@@ -22,6 +24,17 @@ import Testing
                 address: 192.168.94.115
                 weight: 100
               - { name: HT2, address: 192.168.94.116, state: drain, "weight": 7 }
+          - name: B
+            mode: snat
+            address: 192.168.94.111
+            ports: 80
+            source: { addresses: [192.168.94.9, 192.168.94.10], ports: 1024-32767 }
+            fallback: { address: 192.168.94.200, port: 8080 }
+            expire: true
+            clients: { deny: [10.1.0.0/16, 10.2.0.1], rate: 5, burst: 9 }
+            servers: [{ name: a, address: 192.168.95.2, port: 8080, max-connections: 500 }]
+          - { name: C, mode: tunnel, encapsulation: gue, address: 192.168.94.112, ports: 80,
+              servers: [{ name: a, address: "2001:db8:1::2" }] }
         """
 
     /// Reads a text and holds the result against what is promised of every result.
@@ -77,6 +90,10 @@ import Testing
             }
             probe(String(decoding: bytes, as: UTF8.self))
         }
+    }
+
+    @Test func `the configuration itself is free of errors`() {
+        #expect(ConfigurationReader.read(Self.configuration, file: "f", facts: nil).configuration != nil)
     }
 
     @Test func `every beginning of a configuration`() {

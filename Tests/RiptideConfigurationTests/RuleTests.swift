@@ -85,11 +85,11 @@ import Testing
     @Test func `direct routing does not cross families, translate ports or go beyond IPv4's prefix`() {
         #expect(
             complaints(document(serverAddress: "2001:db8::2")) == [
-                "10:18: services[A].servers[a].address: service A has an IPv4 address, and direct routing sends packets on unchanged (write an IPv4 address of the real server)"
+                "10:18: services[A].servers[a].address: service A has an IPv4 address, and direct routing sends packets on unchanged (write an IPv4 address of the real server, or use mode tunnel)"
             ])
         #expect(
             complaints(document(server: "port: 8080")) == [
-                "11:15: services[A].servers[a].port: in mode dr a packet's port is not translated: real servers listen on the service's own ports (delete port)"
+                "11:15: services[A].servers[a].port: in mode dr a packet's port is not translated: servers see the port that the client used, and listen on the service's own ports (delete port, or use mode nat or snat)"
             ])
         #expect(
             complaints(document(service: "persistence: { prefix: 33 }")) == [
@@ -117,12 +117,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("mode: nat", "mode", "network address translation (mode nat)", "write dr"),
-        ("mode: snat", "mode", "source address translation (mode snat)", "write dr"),
-        ("mode: tunnel", "mode", "tunnels (mode tunnel)", "write dr"),
-        ("mode: proxy", "mode", "layer 7 (mode proxy)", "write dr"),
+        ("mode: proxy", "mode", "layer 7 (mode proxy)", "write dr, nat, snat or tunnel"),
         ("protocol: http", "protocol", "layer 7 (protocol http)", "write tcp"),
-        ("fallback: { address: 10.0.0.7, port: 80 }", "fallback", "fallback servers", "delete fallback"),
     ])
     func `what this version cannot do is refused by name`(line: String, key: String, what: String, cure: String) {
         let found = read(document(service: line)).diagnostics
@@ -130,13 +126,16 @@ import Testing
             == ["services[A].\(key): this version cannot do \(what) yet (\(cure))"])
     }
 
-    @Test func `pairs and connection limits are refused, and 0 connections is no limit`() {
+    @Test func `what makes a pair is refused key by key, and the rest of cluster is taken`() {
+        let cluster = "cluster: { local: 10.0.0.3, peer: 10.0.0.4, heartbeat: { misses: 3 }, ping-nodes: [], floating-addresses: [10.0.0.5] }"
         #expect(
-            complaints(document(top: "cluster: { local: 10.0.0.3 }", server: "max-connections: 5")) == [
-                "11:26: services[A].servers[a].max-connections: this version cannot do connection limits yet (write 0 or delete max-connections)",
-                "13:1: cluster: this version cannot do high-availability pairs yet (delete cluster)",
+            complaints(document(top: cluster)) == [
+                "13:12: cluster.local: this version cannot do high-availability pairs (cluster.local) yet (delete local)",
+                "13:29: cluster.peer: this version cannot do high-availability pairs (cluster.peer) yet (delete peer)",
+                "13:45: cluster.heartbeat: this version cannot do high-availability pairs (cluster.heartbeat) yet (delete heartbeat)",
+                "13:71: cluster.ping-nodes: this version cannot do high-availability pairs (cluster.ping-nodes) yet (delete ping-nodes)",
             ])
-        #expect(complaints(document(server: "max-connections: 0")) == [])
+        #expect(complaints(document(top: "cluster: { floating-addresses: [10.0.0.5] }")) == [])
     }
 
     @Test func `checks are read for their form, and warned about`() {
