@@ -85,7 +85,7 @@ static __noinline __u32 answer_reset(struct packet *p, __u32 verdict)
 	if ((void *)(tcp + 1) > packet_end(p))
 		return RIPTIDE_DROP_MALFORMED;
 	if (p->tcp_flags & TCP_RST)
-		return RIPTIDE_DROP_SERVER_GONE;
+		return verdict == RIPTIDE_REPLY_RESET ? RIPTIDE_DROP_SERVER_GONE : RIPTIDE_DROP_NO_SERVER;
 	if (p->tcp_flags & TCP_ACK) {
 		sequence = tcp->ack_seq;
 		flags = TCP_RST;
@@ -178,8 +178,10 @@ static __noinline __u32 answer_error(struct packet *p, enum complaint complaint,
 	__u64 head, middle, tail, sum;
 	__u32 *word;
 
-	/* An error about a later fragment, or to a group, is never sent (RFC 1122 §3.2.2, RFC 4443 §2.4). */
-	if (p->fragment == LATER_FRAGMENT || set_length(p, quoted))
+	/* No error is sent about a later fragment (RFC 1122 §3.2.2). */
+	if (p->fragment == LATER_FRAGMENT)
+		return complaint == TOO_BIG ? RIPTIDE_DROP_TOO_BIG : RIPTIDE_DROP_EXPIRED;
+	if (set_length(p, quoted))
 		return RIPTIDE_DROP_NO_ROOM;
 	ethernet = packet_begin(p);
 	if ((void *)ethernet + 24 > packet_end(p))

@@ -216,3 +216,103 @@ static __noinline __u32 relay_error(struct packet *p)
 		return RIPTIDE_PASS_PROTOCOL;
 	return error_to_client(p, ethernet, &found, &q, ipv4);
 }
+
+/* A path that carries less than this is none (RFC 791, RFC 8200 §5): who says so may be lying. */
+#define LEAST_MTU_IPV4 576
+#define LEAST_MTU_IPV6 1280
+
+/* Offset of the packet inside a tunnel's packet that an error quotes, and where that went; 0 if it is none of ours. */
+static __always_inline __u32 quoted_tunnel(struct packet *p, int ipv4, __u64 *server)
+{
+	__u32 outer = (p->l4 & 0x7ff) + sizeof(struct icmp_error), inner;
+	struct iphdr *ip = packet_begin(p) + outer;
+	struct ipv6hdr *ip6 = packet_begin(p) + outer;
+	struct outer_udp *udp;
+	__u32 protocol;
+
+	if (ipv4) {
+		if ((void *)(ip + 1) > packet_end(p) || *(__u8 *)ip != 0x45)
+			return 0;
+		protocol = ip->protocol;
+		store_ipv4((__u8 *)server, ip->daddr);
+		inner = outer + sizeof(*ip);
+	} else {
+		if ((void *)(ip6 + 1) > packet_end(p) || ip6->version != 6)
+			return 0;
+		protocol = ip6->nexthdr;
+		copy_address(server, &ip6->daddr);
+		inner = outer + sizeof(*ip6);
+	}
+	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6)
+		return inner;
+	udp = packet_begin(p) + (inner & 0x7ff);
+	if (protocol != IPPROTO_UDP || (void *)(udp + 1) > packet_end(p) || udp->destination != bpf_htons(RIPTIDE_GUE_PORT))
+		return 0;
+	return inner + sizeof(*udp);
+}
+
+/* The 5-tuple of the packet at this offset, without options and extension headers; answers whether it could be read. */
+static __always_inline int read_inner(struct packet *p, __u32 offset, struct flow_key *key)
+{
+	struct iphdr *ip = packet_begin(p) + (offset & 0x7ff);
+	struct ipv6hdr *ip6 = packet_begin(p) + (offset & 0x7ff);
+	__u32 *ports;
+
+	if ((void *)(ip + 1) > packet_end(p))
+		return 0;
+	if (*(__u8 *)ip == 0x45) {
+		store_ipv4(key->source, ip->saddr);
+		store_ipv4(key->destination, ip->daddr);
+		ports = (void *)(ip + 1);
+		if ((void *)(ports + 1) > packet_end(p))
+			return 0;
+		store_ports(key, *ports, ip->protocol);
+		return 1;
+	}
+	ports = (void *)(ip6 + 1);
+	if ((void *)(ports + 1) > packet_end(p) || ip6->version != 6)
+		return 0;
+	copy_address(key->source, &ip6->saddr);
+	copy_address(key->destination, &ip6->daddr);
+	store_ports(key, *ports, ip6->nexthdr);
+	return 1;
+}
+
+/*
+ * A router on the way to a real server says that a tunnel's packet was too long for it: what it takes is remembered, and the
+ * next client that sends too much is told. Only of a packet of a flow that is known, to the server that has it.
+ */
+static __noinline int learn_path_mtu(struct packet *p)
+{
+	int ipv4 = is_ipv4_mapped(p->key.source);
+	struct icmp_error *error = packet_begin(p) + (p->l4 & 0x7ff);
+	struct flow_key key __attribute__((aligned(8)));
+	__u64 address[2];
+	struct assignment assigned;
+	struct server_load *load;
+	struct found found;
+	__u32 inner, mtu, number;
+
+	if (p->fragment || (void *)(error + 1) > packet_end(p))
+		return 0;
+	if (ipv4 ? error->type != ICMP_UNREACHABLE || error->code != ICMP_CODE_TOO_BIG : error->type != ICMPV6_TOO_BIG)
+		return 0;
+	mtu = bpf_ntohl(error->value);
+	if (mtu < (ipv4 ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6))
+		return 0;
+	inner = quoted_tunnel(p, ipv4, address);
+	if (!inner || !read_inner(p, inner, &key))
+		return 0;
+	found = flow_find(&key, name_flow(&key, settings.secret));
+	if (!found.flow || found.flow->mode != RIPTIDE_MODE_TUNNEL)
+		return 0;
+	assigned = flow_server(&found);
+	number = assigned.number;
+	load = bpf_map_lookup_elem(&server_loads, &number);
+	if (!load || !is_served(&assigned) || ((__u64 *)assigned.server->address)[0] != address[0] ||
+	    ((__u64 *)assigned.server->address)[1] != address[1])
+		return 0;
+	if (!load->path_mtu || mtu < load->path_mtu)
+		load->path_mtu = mtu;
+	return 1;
+}

@@ -23,6 +23,8 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 			verdict = relay_error(p);
 		if (verdict != RIPTIDE_PASS_PROTOCOL)
 			return verdict;
+		/* The kernel hears of it too. */
+		learn_path_mtu(p);
 	}
 	if (parsed == PARSED_FRAGMENT) {
 		verdict = follow_fragment(p);

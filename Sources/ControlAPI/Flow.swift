@@ -15,10 +15,16 @@ package struct Flow: Codable, Hashable, Sendable {
     package var idleSeconds: Int
     package var packets: Int
     package var bytes: Int
+    /// Of the real server: in the modes `nat` and `snat`.
+    package var answerPackets: Int
+    package var answerBytes: Int
+    /// What the real server takes for the client, `ADDRESS:PORT`: in mode `snat`.
+    package var seenAs: String?
 
     package init(
         client: String, clientPort: Int, address: String, port: Int, protocol: String, service: String,
-        server: String, state: String, ageSeconds: Int, idleSeconds: Int, packets: Int, bytes: Int
+        server: String, state: String, ageSeconds: Int, idleSeconds: Int, packets: Int, bytes: Int,
+        answerPackets: Int = 0, answerBytes: Int = 0, seenAs: String? = nil
     ) {
         self.client = client
         self.clientPort = clientPort
@@ -32,6 +38,9 @@ package struct Flow: Codable, Hashable, Sendable {
         self.idleSeconds = idleSeconds
         self.packets = packets
         self.bytes = bytes
+        self.answerPackets = answerPackets
+        self.answerBytes = answerBytes
+        self.seenAs = seenAs
     }
 }
 

@@ -20,13 +20,19 @@ package struct ServiceStatus: Codable, Hashable, Sendable {
     package var newConnections: Int
     /// New connections that no real server could take.
     package var refused: Int
+    /// What the real servers sent back, as far as it comes by: in the modes `nat` and `snat`.
+    package var answerPackets: Int
+    package var answerBytes: Int
+    /// Of mode `snat`.
+    package var sourcePorts: SourcePortUse?
     /// In the order of the configuration.
     package var servers: [ServerStatus]
 
     package init(
         name: String, address: String, ports: String, protocol: String, mode: String, scheduler: String,
         persistence: PersistenceSettings?, colour: String, connections: Int, packets: Int = 0, bytes: Int = 0,
-        newConnections: Int = 0, refused: Int = 0, servers: [ServerStatus]
+        newConnections: Int = 0, refused: Int = 0, answerPackets: Int = 0, answerBytes: Int = 0,
+        sourcePorts: SourcePortUse? = nil, servers: [ServerStatus]
     ) {
         self.name = name
         self.address = address
@@ -41,7 +47,25 @@ package struct ServiceStatus: Codable, Hashable, Sendable {
         self.bytes = bytes
         self.newConnections = newConnections
         self.refused = refused
+        self.answerPackets = answerPackets
+        self.answerBytes = answerBytes
+        self.sourcePorts = sourcePorts
         self.servers = servers
+    }
+}
+
+/// How many of the source addresses' ports snat has given away. Towards each real server all of them are to be had.
+package struct SourcePortUse: Codable, Hashable, Sendable {
+    /// Towards the real server that has most.
+    package var used: Int
+    package var capacity: Int
+    /// New connections that were dropped because no port was found free.
+    package var exhausted: Int
+
+    package init(used: Int, capacity: Int, exhausted: Int) {
+        self.used = used
+        self.capacity = capacity
+        self.exhausted = exhausted
     }
 }
 

@@ -48,7 +48,9 @@ extension Reconciler: Controller {
                 port: Int(record.port), protocol: "\(record.transport)", service: record.service ?? "(removed)",
                 server: record.server ?? "(removed)", state: record.state.rawValue,
                 ageSeconds: Int(record.age.components.seconds), idleSeconds: Int(record.idle.components.seconds),
-                packets: Int(clamping: record.packets), bytes: Int(clamping: record.bytes))
+                packets: Int(clamping: record.packets), bytes: Int(clamping: record.bytes),
+                answerPackets: Int(clamping: record.answerPackets), answerBytes: Int(clamping: record.answerBytes),
+                seenAs: record.inside.flatMap { $0.source == record.client ? nil : endpoint($0.source, $0.sourcePort) })
         }
         return FlowPage(total: total, flows: flows, truncated: total > flows.count)
     }
@@ -141,4 +143,9 @@ extension Reconciler: Controller {
         try detach()
         return dataPathReport()
     }
+}
+
+/// RFC 3986 has brackets around an IPv6 address.
+private func endpoint(_ address: IPAddress, _ port: UInt16) -> String {
+    address.family == .ipv6 ? "[\(address)]:\(port)" : "\(address):\(port)"
 }

@@ -41,8 +41,18 @@ extension Reconciler {
                         + "forgotten for each new one. Set datapath.flows higher.")
             }
         }
+        if let sweep = lastSweep, sweep.evictedFlows > 0 {
+            warnings.append(
+                "\(sweep.evictedFlows) flows have made way for others in a full table since it was made. "
+                    + "Set datapath.flows higher.")
+        }
+        for (interface, advice) in offloadAdvice.sorted(by: { $0.key < $1.key }) where translates {
+            warnings.append("\(interface): \(advice)")
+        }
         return warnings
     }
+
+    private var translates: Bool { current.services.contains { $0.mode == .nat || $0.mode == .snat } }
 
     func dataPathReport() -> DataPathStatus {
         func use(_ used: Int?, _ table: TableSize) -> TableUse {
@@ -104,15 +114,28 @@ extension Reconciler {
             },
             colour: Colour.ofService(servers: servers.compactMap { Colour(rawValue: $0.colour) }).rawValue,
             connections: sum(\.connections), packets: sum(\.packets), bytes: sum(\.bytes),
-            newConnections: sum(\.newConnections), refused: Int(clamping: statistics.refused), servers: servers)
+            newConnections: sum(\.newConnections), refused: Int(clamping: statistics.refused),
+            answerPackets: statistics.servers.values.reduce(0) { $0 + Int(clamping: $1.answerPackets) },
+            answerBytes: statistics.servers.values.reduce(0) { $0 + Int(clamping: $1.answerBytes) },
+            sourcePorts: sourcePortUse(service, statistics), servers: servers)
+    }
+
+    private func sourcePortUse(_ service: VirtualService, _ statistics: ServiceStatistics) -> SourcePortUse? {
+        guard service.mode == .snat else { return nil }
+        return SourcePortUse(
+            used: statistics.servers.values.map(\.sourcePorts).max() ?? 0,
+            capacity: service.source.ports.count * max(1, service.source.addresses.count),
+            exhausted: Int(clamping: statistics.exhausted))
     }
 
     private func report(
         _ configured: RealServer, effective: RealServer, of service: VirtualService, _ statistics: ServerStatistics,
         _ network: NetworkState
     ) -> ServerStatus {
-        let link = network.linkForDestination(effective.address)
-        let neighbour = network.neighbour(at: effective.address)
+        let hop = NeighbourKeeper.neighbour(towards: effective.address, in: network)
+        let isReachable = hop.map { service.mode != .dr || $0.address == effective.address } ?? false
+        let link = isReachable ? hop.flatMap { network.links[$0.interface] } : nil
+        let neighbour = hop.flatMap { network.neighbours[$0] }
         var (colour, reason) = (Colour.green, "")
         switch effective.state {
         case .halt: (colour, reason) = (.blue, "halted")
@@ -120,10 +143,14 @@ extension Reconciler {
         case .online where effective.weight == 0: (colour, reason) = (.blue, "draining: its weight is 0")
         case .online:
             if let link, statistics.mac == nil {
-                let question = effective.address.family == .ipv4 ? "ARP" : "neighbour solicitations"
-                (colour, reason) = (.red, "does not answer \(question) on \(link.name)")
+                let question = hop?.address.family == .ipv4 ? "ARP" : "neighbour solicitations"
+                let who = hop.map { $0.address == effective.address ? "" : "its router \($0.address) " } ?? ""
+                (colour, reason) = (.red, "\(who)does not answer \(question) on \(link.name)")
             } else if link == nil {
-                (colour, reason) = (.red, "lies in no subnet of this machine's interfaces")
+                (colour, reason) = (
+                    .red,
+                    service.mode == .dr
+                        ? "lies in no subnet of this machine's interfaces" : "there is no route to it")
             }
         }
         return ServerStatus(

@@ -58,6 +58,13 @@ package struct ServerStatistics: Hashable, Sendable {
     package var packets: UInt64 = 0
     /// Of IP packets, without their frames.
     package var bytes: UInt64 = 0
+    /// Of the real server, as far as they come by: in the modes nat and snat.
+    package var answerPackets: UInt64 = 0
+    package var answerBytes: UInt64 = 0
+    /// That snat has given away.
+    package var sourcePorts: Int = 0
+    /// Of a tunnel, if a router on the way told one.
+    package var pathMTU: Int?
     /// The neighbour's address; `nil` if it is not known.
     package var mac: MACAddress?
     package var interface: UInt32?
@@ -70,8 +77,13 @@ package struct ServiceStatistics: Hashable, Sendable {
     package var servers: [String: ServerStatistics] = [:]
     /// Connections for which no real server was to be had.
     package var refused: UInt64 = 0
+    /// Connections for which snat had no free source port.
+    package var exhausted: UInt64 = 0
 
-    package init(refused: UInt64 = 0) { self.refused = refused }
+    package init(refused: UInt64 = 0, exhausted: UInt64 = 0) {
+        self.refused = refused
+        self.exhausted = exhausted
+    }
 }
 
 extension DataPlane {
@@ -79,8 +91,9 @@ extension DataPlane {
     package func statistics(service only: String? = nil) throws -> [String: ServiceStatistics] {
         var result: [String: ServiceStatistics] = [:]
         for (number, name) in tables.identities.serviceNames where only == nil || only == name {
+            let traffic = try maps.serviceTraffic.values(at: Int(number))
             result[name] = ServiceStatistics(
-                refused: try maps.serviceTraffic.values(at: Int(number)).reduce(0) { $0 &+ $1.refused })
+                refused: traffic.reduce(0) { $0 &+ $1.refused }, exhausted: traffic.reduce(0) { $0 &+ $1.exhausted })
         }
         for (number, key) in tables.identities.serverKeys {
             guard let service = tables.identities.serviceNames[key.service], result[service] != nil else { continue }
@@ -88,10 +101,14 @@ extension DataPlane {
             var statistics = ServerStatistics()
             statistics.established = max(0, Int(Int64(bitPattern: load.established)))
             statistics.halfOpen = max(0, Int(Int64(bitPattern: load.half_open)))
+            statistics.sourcePorts = max(0, Int(Int64(bitPattern: load.source_ports)))
+            statistics.pathMTU = load.path_mtu == 0 ? nil : Int(load.path_mtu)
             for cpu in try maps.serverTraffic.values(at: Int(number)) {
                 statistics.connections &+= cpu.connections
                 statistics.packets &+= cpu.packets
                 statistics.bytes &+= cpu.bytes
+                statistics.answerPackets &+= cpu.answer_packets
+                statistics.answerBytes &+= cpu.answer_bytes
             }
             let entry = maps.realServers[Int(number)]
             if entry.interface != 0 {

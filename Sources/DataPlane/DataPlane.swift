@@ -14,6 +14,7 @@ package final class DataPlane {
     private(set) var tables: ServiceTables
     /// By server: how far the last sweep found the count of beginnings off.
     var halfOpenErrors: [Int: Int64] = [:]
+    var pathMTUsForgotten = ContinuousClock.now
 
     /// Loads the program over what is pinned below `pins`, or anew. Where an earlier program runs, it is replaced in place.
     package init(pins: PinDirectory, settings: DataPathSettings, services: [VirtualService]) throws {

@@ -28,6 +28,7 @@ extension DataPlane {
             try correct(number, establishedBefore: established, begunBefore: connections)
         }
         correctHalfOpen(numbers)
+        forgetPathMTUs(numbers)
         return SweepReport(
             flows: Int(found.flows), expiredFlows: Int(found.flows_expired),
             evictedFlows: Int(try maps.tableEvents.values(at: 0).reduce(0) { $0 &+ $1.flows_evicted }),
@@ -36,7 +37,7 @@ extension DataPlane {
     }
 
     /// In portions: one run in the kernel that takes long keeps a CPU from other work.
-    private func sweepTables() throws -> DataPlaneABI.sweep {
+    func sweepTables() throws -> DataPlaneABI.sweep {
         let (all, portion) = (maps.capacity.flowBuckets + maps.capacity.beginningBuckets, 4096)
         var total = DataPlaneABI.sweep()
         for first in stride(from: 0, to: all, by: portion) {
@@ -68,6 +69,13 @@ extension DataPlane {
         if abs(difference) > came + max(0, went) {
             riptide_atomic_add(&maps.serverLoads.base[number].established, difference)
         }
+    }
+
+    /// A path may have become wider: what routers told is asked for again now and then (RFC 1191 §6.3 has ten minutes).
+    private func forgetPathMTUs(_ numbers: [Int]) {
+        guard ContinuousClock.now - pathMTUsForgotten > .seconds(600) else { return }
+        for number in numbers where maps.serverLoads[number].path_mtu != 0 { maps.serverLoads.base[number].path_mtu = 0 }
+        pathMTUsForgotten = .now
     }
 
     /// Beginnings come and go by the thousand while a sweep runs, so a difference now and then is no error of the running count;

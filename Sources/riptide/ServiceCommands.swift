@@ -76,5 +76,16 @@ package func serviceSheet(_ service: ServiceStatus, _ terminal: Terminal) -> [St
     sheet.add("Refused", Table.Cell(Text.number(service.refused), service.refused > 0 ? .yellow : .plain))
     let traffic = "\(Text.count(service.packets, "packet")), \(Text.size(bytes: service.bytes))"
     sheet.add("Traffic", Table.Cell(traffic))
+    if service.answerPackets > 0 {
+        let answers = "\(Text.count(service.answerPackets, "packet")), \(Text.size(bytes: service.answerBytes))"
+        sheet.add("Answers", Table.Cell(answers))
+    }
+    if let ports = service.sourcePorts {
+        let use =
+            "\(Text.number(ports.used)) of \(Text.number(ports.capacity)) towards one real server, at most"
+            + (ports.exhausted > 0 ? "; \(Text.number(ports.exhausted)) connections found none" : "")
+        let isShort = ports.exhausted > 0 || ports.used * 5 >= ports.capacity * 4
+        sheet.add("Source ports", Table.Cell(use, isShort ? .yellow : .plain))
+    }
     return sheet.lines + [""] + serverList([service], withService: false, terminal)
 }

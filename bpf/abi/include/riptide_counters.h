@@ -35,6 +35,7 @@
 	X(DROP_NO_SERVER, "drop.no-server", 0, "no real server takes connections, and the packet cannot be answered")      \
 	X(DROP_SERVER_GONE, "drop.server-gone", 0, "of a TCP flow whose real server was removed or halted")                \
 	X(DROP_EXPIRED, "drop.expired", 0, "of a real server, and its time to live ran out here")                          \
+	X(DROP_TOO_BIG, "drop.too-big", 0, "a later fragment that is too long for the tunnel: the sender is told by the first") \
 	X(DROP_NO_PORT, "drop.no-port", 0, "snat has no free source port for a new connection")                            \
 	X(DROP_DENIED, "drop.denied", 1, "a new connection of a client that the service does not allow")                   \
 	X(DROP_RATE, "drop.rate", 1, "a new connection of a source that begins too many")                                  \
