@@ -20,12 +20,11 @@ static __always_inline void turn_round(struct packet *p, struct ethernet_header 
 	p->action = XDP_TX;
 }
 
-/* Makes the frame `length` octets long from the IP header on, counted from `l3`. */
+/* Makes the frame `length` octets long from the IP header on; all of its buffers count, if it has several. */
 static __always_inline int set_length(struct packet *p, __u32 length)
 {
-	__s64 present = packet_end(p) - packet_begin(p);
+	__s64 present = bpf_xdp_get_buff_len(p->xdp);
 
-	barrier_var(present);
 	return bpf_xdp_adjust_tail(p->xdp, (int)((p->l3 & 0x3f) + length - present));
 }
 

@@ -44,7 +44,7 @@ struct connection {
 	__u8 full;       /* a server was passed over for having all the connections that it may have */
 	__u8 scheduled;  /* by the service's scheduler, else by hash, which needs no memory */
 	__u8 fallback;   /* the server is the service's fallback */
-	__u8 reserved;
+	__u8 restricted; /* the service does not take every client */
 	struct note flow_note;
 	struct note client_note;
 };
@@ -85,12 +85,14 @@ __noinline int recall(struct connection *c, struct flow_key *key)
 	c->flow_note.server = RIPTIDE_NO_SERVER;
 	c->client_note.index = NO_PLACE;
 	c->client_note.server = RIPTIDE_NO_SERVER;
-	c->hash = hash_address(c->client.client, settings.schedule_seed);
+	c->restricted = service->flags & RIPTIDE_SERVICE_HAS_RULES || service->rate_interval;
+	/* Where the client has one server for all, the hash is the client's: a node that just took over finds that server. */
+	if (c->persistent || service->scheduler == RIPTIDE_SCHEDULER_SH)
+		c->hash = hash_address(c->client.client, settings.schedule_seed);
+	else
+		c->hash = hash_flow(key, settings.schedule_seed);
 	if (c->persistent)
 		half_open_find(&c->client_note, mix(c->hash ^ settings.secret ^ (__u64)number << 32), NOTE_CLIENT, c->now);
-	/* Where the client has one server for all, the hash is the client's: a node that just took over finds that server. */
-	if (!c->persistent && service->scheduler != RIPTIDE_SCHEDULER_SH)
-		c->hash = hash_flow(key, settings.schedule_seed);
 	if (is_translating(c->mode)) {
 		struct found found = beginning_find(key, c->name);
 
@@ -249,12 +251,13 @@ static __always_inline __u32 forward_translated(struct packet *p, struct etherne
 						const struct real_server *real)
 {
 	struct translation *translation;
+	__u32 fresh = c->beginning == NO_PLACE, verdict;
 
 	if (!real->interface)
 		return RIPTIDE_DROP_NO_NEIGHBOUR;
 	if (!reaches_vlan(p, real->interface, real->vlan))
 		return RIPTIDE_DROP_VLAN;
-	if (c->beginning == NO_PLACE) {
+	if (fresh) {
 		struct beginning b = {.service = c->service, .mode = c->mode, .server = c->server};
 
 		c->beginning = translation_begin(p, ethernet, &b);
@@ -274,7 +277,11 @@ static __always_inline __u32 forward_translated(struct packet *p, struct etherne
 		return RIPTIDE_DROP_TABLE_CHANGING;
 	if (p->fragment)
 		note_fragment(p, c->beginning, c->server, c->mode, 0);
-	return emit_to_server(p, ethernet, translation, real, c->stage);
+	verdict = emit_to_server(p, ethernet, translation, real, c->stage);
+	/* A packet that went nowhere began nothing. */
+	if (fresh && verdict != c->stage)
+		flow_remove(c->beginning);
+	return verdict;
 }
 
 /* The confirmed connection's flow. */
@@ -300,7 +307,7 @@ static __always_inline __u32 forward_connection(struct packet *p, struct etherne
 	if (!recall(c, &p->key))
 		return RIPTIDE_DROP_TABLE_CHANGING;
 	if (!c->server) {
-		verdict = c->stage == RIPTIDE_FORWARD_NEW ? refuse_client(c->service, &p->key) : 0;
+		verdict = c->restricted && c->stage == RIPTIDE_FORWARD_NEW ? refuse_client(c->service, &p->key) : 0;
 		if (!verdict)
 			verdict = choose(c);
 		if (verdict)
@@ -342,11 +349,10 @@ static __noinline __u32 begin_connection(struct packet *p, __u32 service)
 }
 
 /* Sets the service that has the packet and answers RIPTIDE_FORWARD_NEW; else what becomes of it. */
-static __noinline __u32 find_connection(struct packet *p, __u32 *service_number)
+static __noinline __u32 find_connection(struct packet *p, __u32 stale, __u32 *service_number)
 {
 	struct ethernet_header *ethernet = packet_begin(p);
 	struct service *service;
-	struct found stale;
 	struct vip *vip;
 	__u32 number;
 
@@ -364,20 +370,20 @@ static __noinline __u32 find_connection(struct packet *p, __u32 *service_number)
 		return RIPTIDE_DROP_TABLE_CHANGING;
 	*service_number = number;
 
-	stale = flow_find(&p->key, p->name);
-	if (!stale.flow)
+	if (stale == NO_PLACE)
 		return RIPTIDE_FORWARD_NEW;
 	if (p->key.protocol == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN))
-		return end_orphan(service, stale.place);
+		return end_orphan(service, stale);
 	/* A flow that no longer holds makes way for its successor. */
-	flow_remove(stale.place);
+	flow_remove(stale);
 	return RIPTIDE_FORWARD_NEW;
 }
 
-static __always_inline __u32 connect(struct packet *p)
+/* `stale` is the place of a flow that the packet belonged to and that no longer holds, or NO_PLACE. */
+static __always_inline __u32 connect(struct packet *p, __u32 stale)
 {
 	__u32 service = 0;
-	__u32 verdict = find_connection(p, &service);
+	__u32 verdict = find_connection(p, stale, &service);
 
 	return verdict == RIPTIDE_FORWARD_NEW ? begin_connection(p, service) : verdict;
 }

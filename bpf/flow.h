@@ -80,7 +80,7 @@ static __always_inline void fill_translation(struct translation *translation, co
 	translation->client_interface = p->xdp->ingress_ifindex;
 }
 
-/* Fills the claimed place of a translated flow's beginning; answers whether there was a source port for it. */
+/* Fills the claimed place of a translated flow's beginning, but for what depends on the source port. */
 static __noinline int fill_beginning(const struct packet *p, const struct ethernet_header *ethernet, const struct beginning *b,
 				     __u32 place)
 {
@@ -88,23 +88,29 @@ static __noinline int fill_beginning(const struct packet *p, const struct ethern
 	struct flow *flow = flow_at(place);
 	struct translation *translation = translation_at(place);
 	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
-	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
 
-	if (!flow || !translation || !real || !load)
+	if (!flow || !translation || !real)
 		return 0;
 	fill_flow(flow, p, b, RIPTIDE_FLOW_BEGINNING);
 	fill_translation(translation, p, ethernet, real);
-	if (b->mode == RIPTIDE_MODE_SNAT) {
+	if (b->mode == RIPTIDE_MODE_SNAT)
 		copy_address(translation->source, real->source);
-		if (!give_source_port(place, b->service)) {
-			flow->state = RIPTIDE_FLOW_FREE;
-			return 0;
-		}
-		__sync_fetch_and_add(&load->source_ports, 1);
-	}
-	set_deltas(translation, &p->key);
-	__sync_fetch_and_add(&load->half_open, 1);
 	return 1;
+}
+
+/* The rest. */
+static __always_inline void complete_beginning(const struct packet *p, const struct beginning *b, __u32 place)
+{
+	__u32 server = b->server;
+	struct translation *translation = translation_at(place);
+	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
+
+	if (!translation || !load)
+		return;
+	set_deltas(translation, &p->key);
+	if (b->mode == RIPTIDE_MODE_SNAT)
+		__sync_fetch_and_add(&load->source_ports, 1);
+	__sync_fetch_and_add(&load->half_open, 1);
 }
 
 /*
@@ -115,13 +121,18 @@ static __always_inline __u32 translation_begin(const struct packet *p, const str
 					       const struct beginning *b)
 {
 	__u32 place = claim_place(p->name, BEGINNINGS);
+	struct flow *flow;
 
 	if (place == NO_PLACE)
 		return NO_PLACE;
-	if (!fill_beginning(p, ethernet, b, place)) {
+	if (!fill_beginning(p, ethernet, b, place) || !settle_source_port(place, b->service, b->mode)) {
+		flow = flow_at(place);
+		if (flow)
+			flow->state = RIPTIDE_FLOW_FREE;
 		publish(place, RIPTIDE_CELL_FREE);
 		return NO_PORT;
 	}
+	complete_beginning(p, b, place);
 	expect_answers(place, BEGINNINGS);
 	publish(place, p->name);
 	return place;

@@ -62,6 +62,7 @@ static __always_inline __u32 handle(struct packet *p)
 	struct assignment assigned;
 	struct found found;
 	enum parsed parsed;
+	__u32 stale = NO_PLACE;
 
 	switch (parse_ethernet(p)) {
 	case bpf_htons(ETH_P_IP):
@@ -84,6 +85,7 @@ static __always_inline __u32 handle(struct packet *p)
 		assigned = flow_server(&found);
 		if (flow_holds(p, found.flow, &assigned))
 			return flow_packet(p, ethernet, &found, &assigned);
+		stale = found.place;
 	} else if (settings.beginning_buckets) {
 		found = answer_find(&p->key, p->name);
 		if (found.flow) {
@@ -92,7 +94,7 @@ static __always_inline __u32 handle(struct packet *p)
 				return answer_packet(p, ethernet, &found, &assigned);
 		}
 	}
-	return connect(p);
+	return connect(p, stale);
 }
 
 SEC("xdp.frags")

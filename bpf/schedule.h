@@ -54,16 +54,15 @@ struct candidate {
 static __always_inline void consider(struct candidate *best, __u32 server, int weighted)
 {
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
-	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
 	__u64 connections, weight;
 
-	if (!load || !real || !server)
+	if (!load || !server)
 		return;
 	connections = WORD64(&load->established) + WORD64(&load->half_open);
 	/* The counts are corrected only now and then: one that is below zero for a while must not look like the highest. */
 	if ((__s64)connections < 0)
 		connections = 0;
-	weight = weighted ? real->weight : 1;
+	weight = weighted ? load->weight : 1;
 	if (best->server && connections * best->weight >= best->load * weight)
 		return;
 	best->server = server;
@@ -101,10 +100,17 @@ __noinline __u32 schedule_by_load(const struct service *service, __u64 hash, int
 			consider(&best, slot_at(members.first + hash_place(hash, count)), weighted);
 		return best.server;
 	}
-	for (__u32 i = 0; i < RIPTIDE_COMPARE_ALL; i++) {
-		if (i >= count)
+	/* A run begins with an element of its own. */
+	for (__u32 i = 0; i < RIPTIDE_COMPARE_ALL; i += RIPTIDE_SLOTS_PER_ELEMENT) {
+		__u32 element = (members.first + i) / RIPTIDE_SLOTS_PER_ELEMENT;
+		struct slots *run = bpf_map_lookup_elem(&slots, &element);
+
+		if (i >= count || !run)
 			break;
-		consider(&best, slot_at(members.first + i), weighted);
+#pragma unroll
+		for (__u32 j = 0; j < RIPTIDE_SLOTS_PER_ELEMENT; j++)
+			if (i + j < count)
+				consider(&best, run->server[j], weighted);
 	}
 	return best.server;
 }

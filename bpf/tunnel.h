@@ -3,6 +3,7 @@
 #pragma once
 
 #include "checksum.h"
+#include "hash.h"
 #include "link.h"
 
 #define OUTER_TTL 64
@@ -61,9 +62,9 @@ static __always_inline void write_outer_ipv6(struct ipv6hdr *outer, const struct
 }
 
 /* The source port tells flows apart, for routers and receivers that spread by ports (RFC 7510 §3). */
-static __always_inline void write_outer_udp(struct outer_udp *udp, __u32 name, __u32 length)
+static __always_inline void write_outer_udp(struct outer_udp *udp, __u32 hash, __u32 length)
 {
-	udp->source = bpf_htons(0xc000 | ((name ^ name >> 16) & 0x3fff));
+	udp->source = bpf_htons(0xc000 | (hash & 0x3fff));
 	udp->destination = bpf_htons(RIPTIDE_GUE_PORT);
 	udp->length = bpf_htons(length);
 	/* The packet inside has its own (RFC 6935). */
@@ -119,7 +120,7 @@ static __always_inline __u32 wrap(struct packet *p, const struct real_server *se
 	if (bpf_xdp_adjust_head(p->xdp, -(int)overhead))
 		return RIPTIDE_DROP_NO_ROOM;
 	ethernet = packet_begin(p);
-	if ((void *)ethernet + 22 + sizeof(struct ipv6hdr) + sizeof(struct outer_udp) > packet_end(p))
+	if ((void *)ethernet + 22 > packet_end(p))
 		return RIPTIDE_DROP_MALFORMED;
 	if (l3 == 18)
 		*(__u32 *)((void *)ethernet + 12) = tags;
@@ -129,6 +130,8 @@ static __always_inline __u32 wrap(struct packet *p, const struct real_server *se
 		l3 = sizeof(*ethernet);
 	*(__u16 *)((void *)ethernet + l3 - 2) = ethertype;
 	outer = (void *)ethernet + l3;
+	if (outer + overhead > packet_end(p))
+		return RIPTIDE_DROP_MALFORMED;
 	if (outer_ipv4) {
 		write_outer_ipv4(outer, server, p->length + overhead, tos, protocol);
 		outer += sizeof(struct iphdr);
@@ -137,7 +140,7 @@ static __always_inline __u32 wrap(struct packet *p, const struct real_server *se
 		outer += sizeof(struct ipv6hdr);
 	}
 	if (gue)
-		write_outer_udp(outer, p->name, p->length + sizeof(struct outer_udp));
+		write_outer_udp(outer, mix(p->name), p->length + sizeof(struct outer_udp));
 	leave(p, ethernet, mac_word(server->mac), mac_word(server->source_mac), server->interface);
 	return verdict;
 }

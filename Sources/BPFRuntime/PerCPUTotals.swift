@@ -1,7 +1,7 @@
 import CLibBPF
 import Glibc
 
-/// The sums over all CPUs of a per-CPU array of numbers, read whole by one system call: for who reads them after each packet.
+/// The sums over all CPUs of a per-CPU array of numbers, many read by one system call: for who reads them after each packet.
 package struct PerCPUTotals: ~Copyable {
     private let array: PerCPUArray<UInt64>
     private let keys: UnsafeMutablePointer<UInt32>
@@ -22,18 +22,22 @@ package struct PerCPUTotals: ~Copyable {
         values.deallocate()
     }
 
-    /// Stores the sum of each element, in order; `totals` must have room for `count`.
-    package func read(into totals: UnsafeMutablePointer<UInt64>) throws(BPFError) {
-        var (read, next) = (UInt32(count), UInt64(0))
+    /// Calls `body` with each element of `range` and its sum.
+    package func read(_ range: Range<Int>, _ body: (Int, UInt64) -> Void) throws(BPFError) {
+        precondition(!range.isEmpty && range.lowerBound >= 0 && range.upperBound <= count)
+        // The kernel begins behind the key that it is given.
+        var (before, next, read) = (UInt32(truncatingIfNeeded: range.lowerBound - 1), UInt64(0), UInt32(range.count))
         let number = array.raw.number
-        let result = bpf_map_lookup_batch(number, nil, &next, keys, values, &read, nil)
+        let result = withUnsafeMutablePointer(to: &before) {
+            bpf_map_lookup_batch(number, range.lowerBound == 0 ? nil : $0, &next, keys, values, &read, nil)
+        }
         // The end of the map is told as an error, beside what was read up to there.
         if result < 0 && errno != ENOENT { _ = try check("read map \(array.name)") { result } }
-        guard read == count else {
-            throw BPFError("read map \(array.name)", code: EIO, detail: "\(read) of \(count) elements came")
+        guard read == range.count else {
+            throw BPFError("read map \(array.name)", code: EIO, detail: "\(read) of \(range.count) elements came")
         }
-        for index in 0..<count {
-            totals[index] = (0..<cpus).reduce(0) { $0 &+ values[index * cpus + $1] }
+        for index in 0..<range.count {
+            body(range.lowerBound + index, (0..<cpus).reduce(0) { $0 &+ values[index * cpus + $1] })
         }
     }
 }

@@ -1,5 +1,6 @@
 import BPFRuntime
 import DataPlaneABI
+import NetworkTypes
 
 /// The books of the data plane held against what is there. They agree as long as no packet comes while they are compared: for
 /// tests and for the fuzzer, which send packets one by one.
@@ -59,13 +60,20 @@ extension DataPlane {
                 }
                 let ports = UInt64(translation.source_port) << 16 | UInt64(translation.destination_port)
                 if let other = places.seen.updateValue(place, forKey: words + [ports, UInt64(flow.key.protocol)]) {
-                    audit.errors.append("the flows at places \(other) and \(place) look the same to their server")
+                    let others = try maps.flows.value(for: other).map(describe) ?? "?"
+                    audit.errors.append("these flows look the same to their server: \(others) and \(describe(flow))")
                 }
             }
             return true
         }
         try auditBuckets(places, &audit)
         return places
+    }
+
+    private func describe(_ flow: flow) -> String {
+        let (source, destination) = (IPAddress(flow.key.source), IPAddress(flow.key.destination))
+        return "\(flow.key.protocol) \(source) \(flow.key.source_port.byteSwapped) > \(destination) "
+            + "\(flow.key.destination_port.byteSwapped) state \(flow.state) server \(flow.server)/\(flow.generation)"
     }
 
     /// Each flow has one name and, if it is translated, one cell for its answers; cells lead nowhere else.

@@ -153,6 +153,7 @@ struct ServiceTables {
             entry.encapsulation = service.encapsulation.abi
             entry.set(nextHop(server.address), mode: service.mode)
             if maps.realServers.store(entry, at: index) { writes.count("real_servers") }
+            maps.serverLoads.base[index].weight = UInt32(server.weight)
             return UInt16(number)
         }
     }

@@ -97,12 +97,15 @@ extension DataPlaneKernelTests {
             try rig.expect("new again", new.syn, .sent(new.syn.routed(to: server), "forward.new"))
         }
 
-        @Test func `without a server for new connections they are dropped and counted as refused`() throws {
+        @Test(arguments: Family.allCases)
+        func `without a server new connections are refused at once and counted`(_ family: Family) throws {
             for weights in [[], [0, 0]] {
-                let rig = try Rig([.sample(protocols: [.tcp, .udp], weights: weights)])
-                try rig.expect("SYN", Client().syn, .dropped("drop.no-server"))
-                try rig.expect("datagram", Client().udp(), .dropped("drop.no-server"))
+                let rig = try Rig([.sample("web", family, protocols: [.tcp, .udp], weights: weights)])
+                let client = Client(family: family)
+                try rig.expect("SYN", client.syn, .sent(client.syn.resetInReturn, "reply.refused"))
+                try rig.expect("datagram", client.udp(), .sent(client.udp().error(.portUnreachable), "reply.refused"))
                 #expect(try rig.plane.statistics()["web"]?.refused == 2)
+                #expect(try rig.flowCount == 0)
             }
         }
     }

@@ -20,6 +20,9 @@ enum Family: CaseIterable, CustomStringConvertible {
             : IPAddress(high: 0x2001_0db8_00c1_0000, low: UInt64(number))
     }
 
+    /// The balancer's own, towards the servers.
+    var balancer: IPAddress { self == .ipv4 ? .ip("192.168.255.254") : .ip("2001:db8:94::2:fffe") }
+
     func server(_ number: Int) -> IPAddress {
         self == .ipv4
             ? IPAddress(ipv4: 0xc0a8_0000 + UInt32(number))
@@ -47,8 +50,15 @@ enum Link {
 
     /// Every server is a neighbour on interface 1.
     static func nextHop(_ address: IPAddress) -> NextHop? {
-        NextHop(interface: 1, mac: mac(of: address), sourceMAC: balancer)
+        NextHop(interface: 1, mac: mac(of: address), sourceMAC: balancer, source: family(of: address).balancer)
     }
+
+    /// Every server is a neighbour on interface 2.
+    static func farHop(_ address: IPAddress) -> NextHop? {
+        NextHop(interface: 2, mac: mac(of: address), sourceMAC: farSide, source: family(of: address).balancer)
+    }
+
+    private static func family(of address: IPAddress) -> Family { address.family == .ipv4 ? .ipv4 : .ipv6 }
 
     /// The number of the server that a frame is bound for; `nil` if it is none.
     static func server(of frame: [UInt8]) -> Int? {
@@ -58,20 +68,23 @@ enum Link {
 }
 
 extension VirtualService {
-    /// A service with real servers `firstServer` and up, one for each weight, named `s1` and so on.
+    /// A service with real servers `firstServer` and up, one for each weight, named `s1` and so on. `port` is the port that
+    /// they have, in the modes that translate; `inside` is their family, in those that wrap.
     static func sample(
-        _ name: String = "web", _ family: Family = .ipv4, address: IPAddress? = nil, ports: String = "80",
-        protocols: Set<TransportProtocol> = [.tcp], scheduler: Scheduler = .wrr, persistence: Persistence? = nil,
-        weights: [Int] = [100, 100, 100], firstServer: Int = 1
+        _ name: String = "web", _ family: Family = .ipv4, mode: ForwardingMode = .dr, address: IPAddress? = nil,
+        ports: String = "80", protocols: Set<TransportProtocol> = [.tcp], scheduler: Scheduler = .wrr,
+        persistence: Persistence? = nil, weights: [Int] = [100, 100, 100], firstServer: Int = 1, port: UInt16? = nil,
+        inside: Family? = nil
     ) -> VirtualService {
         let servers = weights.enumerated().map { index, weight in
             let number = firstServer + index
-            return RealServer(name: "s\(number)", address: family.server(number), weight: weight)
+            return RealServer(
+                name: "s\(number)", address: (inside ?? family).server(number), weight: weight, port: port)
         }
         // A literal of this file that is no port list is a mistake of the test's author.
         let ports = (try? PortSet(parsing: ports)) ?? PortSet([])
         return VirtualService(
-            name: name, address: address ?? family.vip, ports: ports, protocols: protocols, scheduler: scheduler,
+            name: name, mode: mode, address: address ?? family.vip, ports: ports, protocols: protocols, scheduler: scheduler,
             persistence: persistence, servers: servers)
     }
 
@@ -108,9 +121,10 @@ struct Client {
             ] + content)
     }
 
-    func udp(_ payload: String = "datagram") -> Packet {
+    func udp(_ payload: String = "datagram", checksum: Checksum = .computed) -> Packet {
         Packet(
-            Link.toBalancer, network, .udp(source: port, destination: service), .payload(Array(payload.utf8)))
+            Link.toBalancer, network, .udp(source: port, destination: service, checksum: checksum),
+            .payload(Array(payload.utf8)))
     }
 
     var syn: Packet { tcp(.syn) }

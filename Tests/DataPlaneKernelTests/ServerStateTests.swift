@@ -47,29 +47,64 @@ extension DataPlaneKernelTests {
             #expect(try rig.server(Client().ack) == 1)
         }
 
-        @Test(arguments: TransportProtocol.allCases)
-        func `a halted server's flows and clients go elsewhere at once`(_ transport: TransportProtocol) throws {
+        @Test func `a halted server's datagrams and clients go elsewhere at once`() throws {
             let rig = try Rig([Self.service])
-            func packet(_ client: Client) -> Packet { transport == .tcp ? client.ack : client.udp() }
             let ours = Client(number: 1)
-            if transport == .tcp {
-                #expect(try rig.open(ours) == 1)
-            } else {
-                for _ in 0..<2 { #expect(try rig.server(ours.udp()) == 1) }
-            }
+            for _ in 0..<2 { #expect(try rig.server(ours.udp()) == 1) }
             #expect(try rig.established() == ["s1": 1, "s2": 0])
             try rig.apply([Self.service.with("s1") { $0.state = .halt }])
-            let expected = packet(ours).routed(to: Family.ipv4.server(2))
-            try rig.expect(
-                "first", packet(ours), .sent(expected, transport == .tcp ? "forward.stray" : "forward.new"))
+            let expected = ours.udp().routed(to: Family.ipv4.server(2))
+            try rig.expect("first", ours.udp(), .sent(expected, "forward.new"))
             #expect(try rig.established() == ["s1": 0, "s2": 0])
-            try rig.expect("second", packet(ours), .sent(expected, "forward.confirmed"))
+            try rig.expect("second", ours.udp(), .sent(expected, "forward.confirmed"))
             #expect(try rig.plane.persistence().map(\.server) == ["s2"])
             #expect(try rig.open(Client(number: 1, port: 9)) == 2)
             // Online again it gets new clients; those that moved stay where they are.
             try rig.apply([Self.service])
             #expect(try rig.open(Client(number: 1, port: 10)) == 2)
             #expect(try Set((20...23).map { try rig.open(Client(number: $0)) }) == [1, 2])
+        }
+
+        /// No other server could make anything of what comes in the middle of a connection.
+        @Test(arguments: [false, true])
+        func `a halted server's connections are cut and their clients go elsewhere`(_ isRemoved: Bool) throws {
+            let rig = try Rig([Self.service])
+            let ours = Client(number: 1)
+            #expect(try rig.open(ours) == 1)
+            try rig.apply([isRemoved ? Self.service.without("s1") : Self.service.with("s1") { $0.state = .halt }])
+            for segment in [ours.ack, ours.tcp([.psh, .ack], payload: "data"), ours.tcp([.fin, .ack]), ours.tcp(.rst)] {
+                try rig.expect("of the flow", segment, .dropped("drop.server-gone"))
+            }
+            #expect(try rig.flowCount == 1)
+            let other = Client(number: 1, port: 9)
+            try rig.expect("the client", other.syn, .sent(other.syn.routed(to: Family.ipv4.server(2)), "forward.new"))
+            // The same ports again are a connection of their own.
+            try rig.expect("anew", ours.syn, .sent(ours.syn.routed(to: Family.ipv4.server(2)), "forward.new"))
+            try rig.expect("anew", ours.ack, .sent(ours.ack.routed(to: Family.ipv4.server(2)), "forward.confirmed"))
+            #expect(try rig.established().filter { $0.value > 0 } == ["s2": 1])
+            #expect(try rig.flows().map(\.server) == ["s2"])
+            #expect(try rig.plane.persistence().map(\.server) == ["s2"])
+        }
+
+        @Test(arguments: Family.allCases)
+        func `with expire, a connection whose server is gone is reset and forgotten`(_ family: Family) throws {
+            var service = VirtualService.sample("web", family, protocols: [.tcp, .udp], scheduler: .rr, weights: [100, 100])
+            service.resetsOrphans = true
+            let rig = try Rig([service])
+            let clients = (1...4).map { Client(family: family, number: $0) }
+            for (client, server) in zip(clients, [1, 2, 1, 2]) { #expect(try rig.open(client) == server) }
+            try rig.apply([service.with("s1") { $0.state = .halt }])
+            let data = clients[0].tcp([.psh, .ack], payload: "data")
+            try rig.expect("data", data, .sent(data.resetInReturn, "reply.reset"))
+            #expect(try rig.flowCount == 3 && rig.established() == ["s1": 1, "s2": 2])
+            try rig.expect("reset", clients[2].tcp(.rst), .dropped("drop.server-gone"))
+            try rig.apply([service.without("s1")])
+            // Forgotten: it is a stray from now on, and a server that does not know it answers it.
+            let expected = data.routed(to: family.server(2))
+            try rig.expect("again", data, .sent(expected, "forward.stray"))
+            for client in [clients[1], clients[3]] {
+                try rig.expect("of s2", client.ack, .sent(client.ack.routed(to: family.server(2)), "forward.flow"))
+            }
         }
 
         @Test func `a beginning at a server that is then halted goes elsewhere`() throws {
@@ -83,11 +118,16 @@ extension DataPlaneKernelTests {
         @Test func `with all servers halted nothing goes through`() throws {
             let rig = try Rig([Self.service])
             try rig.open(Client())
+            for _ in 0..<2 { _ = try rig.server(Client(port: 3).udp()) }
             var service = Self.service
             for index in service.servers.indices { service.servers[index].state = .halt }
             try rig.apply([service])
-            try rig.expect("of the flow", Client().ack, .dropped("drop.no-server"))
-            try rig.expect("new", Client(port: 2).syn, .dropped("drop.no-server"))
+            try rig.expect("of the flow", Client().ack, .dropped("drop.server-gone"))
+            let (syn, datagram, stray) = (Client(port: 2).syn, Client(port: 3).udp(), Client(port: 4).ack)
+            try rig.expect("new", syn, .sent(syn.resetInReturn, "reply.refused"))
+            try rig.expect("datagram of a flow", datagram, .sent(datagram.error(.portUnreachable), "reply.refused"))
+            try rig.expect("stray", stray, .sent(stray.resetInReturn, "reply.refused"))
+            try rig.expect("stray reset", Client(port: 4).tcp(.rst), .dropped("drop.no-server"))
         }
 
         /// The new server gets the number of the one that left, and nothing else of it.
@@ -109,7 +149,7 @@ extension DataPlaneKernelTests {
             #expect(try rig.flows(FlowFilter(server: "s7")).isEmpty)
             #expect(try rig.plane.persistence().map(\.server) == ["s1"])
             let rises = try rig.rises { _ = try rig.server(Client(number: 2).ack) }
-            #expect(rises == ["forward.stray": 1])
+            #expect(rises == ["drop.server-gone": 1])
             #expect(try rig.server(Client(number: 1).ack) == 1)
         }
 

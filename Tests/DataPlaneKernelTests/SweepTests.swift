@@ -97,16 +97,54 @@ extension DataPlaneKernelTests {
             #expect(try rig.established() == held)
         }
 
-        @Test func `flows of servers that are halted or gone are deleted`() throws {
+        /// Ten connections and ten clients' datagrams, half of them at each of both servers.
+        private func fill(_ rig: Rig) throws {
+            for port: UInt16 in 1...10 { try rig.open(Client(port: port)) }
+            for port: UInt16 in 1...10 { for _ in 0..<2 { _ = try rig.server(Client(number: 2, port: port).udp()) } }
+            #expect(try rig.established() == ["s1": 10, "s2": 10])
+        }
+
+        @Test func `datagrams' flows of servers that are halted or gone are deleted`() throws {
             let rig = try Rig([Self.service])
-            for port: UInt16 in 1...20 { try rig.open(Client(port: port)) }
+            try fill(rig)
             try rig.apply([Self.service.with("s1") { $0.state = .halt }])
             var report = try rig.plane.sweep()
-            #expect(report.flows == 10 && report.expiredFlows == 10)
+            #expect(report.flows == 15 && report.expiredFlows == 5)
             #expect(try rig.established() == ["s1": 0, "s2": 10])
             try rig.apply([Self.service.without("s2")])
             report = try rig.plane.sweep()
-            #expect(report.flows == 0 && report.expiredFlows == 10)
+            #expect(report.flows == 10 && report.expiredFlows == 5)
+            #expect(try rig.flows().allSatisfy { $0.transport == .tcp })
+        }
+
+        /// As long as they are known, what their clients still send is known for what it is.
+        @Test func `connections of servers that are halted or gone are closed, and kept as long as closed ones`() throws {
+            var settings = Rig.small
+            settings.timeouts.tcpFin = .milliseconds(300)
+            let rig = try Rig([Self.service], settings: settings)
+            for port: UInt16 in 1...20 { try rig.open(Client(port: port)) }
+            try rig.apply([Self.service.with("s1") { $0.state = .halt }])
+            let report = try rig.plane.sweep()
+            #expect(report.flows == 20 && report.expiredFlows == 0)
+            #expect(try rig.established() == ["s1": 0, "s2": 10])
+            #expect(try rig.flows().filter { $0.state == .closing }.compactMap(\.server) == [String](repeating: "s1", count: 10))
+            try rig.expect("of a closed flow", Client(port: 1).ack, .dropped("drop.server-gone"))
+            var expired = 0
+            try eventually("they expire") {
+                expired += try rig.plane.sweep().expiredFlows
+                return try rig.flowCount == 10
+            }
+            #expect(expired == 10)
+            #expect(try rig.flows().allSatisfy { $0.server == "s2" && $0.state == .established })
+        }
+
+        @Test func `flows of a service that is gone are deleted at once`() throws {
+            let rig = try Rig([Self.service])
+            try fill(rig)
+            let other = VirtualService.sample("other", ports: "443", weights: [1], firstServer: 11)
+            try rig.apply([other])
+            let report = try rig.plane.sweep()
+            #expect(report.flows == 0 && report.expiredFlows == 20)
         }
     }
 }

@@ -7,7 +7,7 @@
  * order, IPv4 as ::ffff:a.b.c.d. Ports that come from packets are network order (be16 in their name's comment); ports that
  * are configuration are host order. Times are jiffies; struct settings holds how many make a second.
  *
- * A changed layout needs a new RIPTIDE_LAYOUT: it is part of the pin directory's name, so that two versions of Riptide never
+ * A changed layout, or catalogue of counters, needs a new RIPTIDE_LAYOUT: it is part of the pin directory's name, so that two versions of Riptide never
  * share a map that they read differently.
  */
 #pragma once
@@ -274,7 +274,8 @@ struct server_load {
 	__u64 established; /* flows that are open */
 	__u64 half_open;   /* connections that have sent one packet */
 	__u64 source_ports; /* that snat has given away */
-	__u64 path_mtu;    /* of a tunnel, as a router on the way told; 0: none did */
+	__u32 path_mtu;    /* of a tunnel, as a router on the way told; 0: none did */
+	__u32 weight;      /* as in struct real_server: what a scheduler compares lies together. Written by the daemon */
 };
 
 struct server_traffic {
