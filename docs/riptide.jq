@@ -19,6 +19,7 @@ def mac: map(hex) | join(":");
 def port: . % 256 * 256 + (. / 256 | floor);
 
 def protocol: {"6": "tcp", "17": "udp"}["\(.)"] // "\(.)";
-def flow_state: ["", "established", "closing", "udp"][.];
+def flow_state: ["", "established", "closing", "udp", "beginning"][.];
+def mode: ["", "dr", "nat", "snat", "tunnel"][.];
 def server_state: ["", "online", "drain", "halt"][.];
 def scheduler: ["", "wlc", "lc", "wrr", "rr", "sh", "maglev"][.];
