@@ -245,24 +245,29 @@ __noinline int forget_answers(__u32 place)
 {
 	struct flow *flow = flow_at(place);
 	struct translation *translation = translation_at(place);
-	__u64 name;
+	enum region region;
+	__u64 name, word;
 
 	if (!flow || !translation)
 		return 0;
 	name = answer_name(flow, translation);
-	for (int i = 0; i < (CHOICES + 1) * (int)RIPTIDE_WAYS; i++) {
-		int choice = i / RIPTIDE_WAYS;
+	/* Flows and beginnings have their answers among their own kind. */
+	region = place / RIPTIDE_WAYS >= settings.flow_buckets ? BEGINNINGS : FLOWS;
+	word = (name & ~PLACE_MASK) | place;
+	for (int choice = 0; choice < CHOICES; choice++) {
 		struct flow_bucket *bucket;
-		__u64 word = (name & ~PLACE_MASK) | place, *cell;
 
-		if (choice == CHOICES && !settings.beginning_buckets)
+		if (choice >= choices(region))
 			break;
-		bucket = bucket_at(bucket_of(name, choice, choice == CHOICES ? BEGINNINGS : FLOWS));
+		bucket = bucket_at(bucket_of(name, choice, region));
 		if (!bucket)
 			continue;
-		cell = &bucket->answer[i % RIPTIDE_WAYS];
-		if (WORD64(cell) == word)
-			__sync_val_compare_and_swap(cell, word, RIPTIDE_CELL_FREE);
+#pragma unroll
+		for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
+			if (WORD64(&bucket->answer[way]) == word) {
+				__sync_val_compare_and_swap(&bucket->answer[way], word, RIPTIDE_CELL_FREE);
+				return 1;
+			}
 	}
 	return 0;
 }
