@@ -111,6 +111,7 @@ __noinline int recall(struct connection *c, struct flow_key *key)
 	}
 	if (c->persistent)
 		c->scheduled = c->begins && c->client_note.index != NO_PLACE;
+	c->fallback = c->server && c->server == service->fallback;
 	c->stage = stage_of(c);
 	return 1;
 }

@@ -39,6 +39,8 @@ static __noinline int note_fragment(const struct packet *p, __u32 place, __u32 s
 			copy_address(note.link.destination, flow->key.source);
 			note.link.network_delta = ~translation->network_delta;
 		}
+	} else {
+		*(__u64 *)note.link.source = p->name;
 	}
 	fragment_key(&key, p);
 	bpf_map_update_elem(&fragments, &key, &note, BPF_ANY);
@@ -89,6 +91,8 @@ static __noinline __u32 follow_fragment(struct packet *p)
 	server = bpf_map_lookup_elem(&real_servers, &number);
 	if (!server || server->generation != note->generation || server->state == RIPTIDE_SERVER_HALT)
 		return RIPTIDE_DROP_SERVER_GONE;
+	/* By which a tunnel chooses its path: the first fragment's. */
+	p->name = *(__u64 *)note->link.source;
 	if (note->mode == RIPTIDE_MODE_DR)
 		verdict = emit_dr(p, ethernet, server, RIPTIDE_FORWARD_FRAGMENT);
 	else if (note->mode == RIPTIDE_MODE_TUNNEL)

@@ -118,7 +118,7 @@ struct fragment_key {
 };
 
 struct fragment {
-	struct translation link; /* addresses, and for an answer the client's MAC addresses; the rest is zero */
+	struct translation link; /* addresses, and for an answer the client's MAC addresses; in dr and tunnel the flow's name alone */
 	__u64 seen;              /* jiffies of the first fragment */
 	__u32 server;
 	__u32 generation;
