@@ -2,8 +2,8 @@ import NetworkTypes
 import Synchronization
 import TestSupport
 
-/// A program on a host that answers with its name: TCP clients get it once connected, and then an echo of what they send; UDP
-/// clients get it for each datagram, from the address that they asked.
+/// A program on a host that answers with its name on a line: TCP clients get it once connected, and then an echo of what they
+/// send; UDP clients get it before the echo of each datagram, from the address that they asked.
 final class AnsweringServer: Sendable {
     private struct State {
         var isClosed = false
@@ -71,8 +71,8 @@ final class AnsweringServer: Sendable {
     }
 
     private func answerDatagrams(_ socket: TestSocket) {
-        while let (_, sender) = try? socket.receiveFrom(within: .zero) {
-            try? socket.send(Array(name.utf8), to: sender)
+        while let (bytes, sender) = try? socket.receiveFrom(within: .zero, capacity: 65_536) {
+            try? socket.send(Array("\(name)\n".utf8) + bytes, to: sender)
         }
     }
 }
@@ -112,13 +112,25 @@ struct Conversation {
     }
 }
 
+extension TestSocket {
+    /// Sends a UDP datagram to an ``AnsweringServer`` and awaits its echo.
+    ///
+    /// - Returns: The name of the server; `nil` if no answer came in time, or not the one that it should be.
+    func exchange(_ bytes: [UInt8], within limit: Duration = .seconds(2)) throws -> String? {
+        try send(bytes)
+        guard let answer = try receive(within: limit, capacity: 65_536), let end = answer.firstIndex(of: 10),
+            answer[(end + 1)...].elementsEqual(bytes)
+        else { return nil }
+        return String(decoding: answer[..<end], as: UTF8.self)
+    }
+}
+
 extension Host {
     /// The name of the server that answers a UDP datagram; `nil` if none does in time.
     func askUDP(_ endpoint: Endpoint, from source: IPAddress? = nil, within limit: Duration = .seconds(2)) throws -> String? {
         let socket = try TestSocket(.udp, in: namespace, local: source.map { Endpoint($0, 0) })
         try socket.connect(to: endpoint)
-        try socket.send([63])
-        return try socket.receive(within: limit).map { String(decoding: $0, as: UTF8.self) }
+        return try socket.exchange([63], within: limit)
     }
 
     /// The name of the server that answers a new TCP connection.

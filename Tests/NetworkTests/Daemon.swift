@@ -118,6 +118,12 @@ final class Daemon {
         return Dictionary(uniqueKeysWithValues: counters.map { ($0.name, $0.value) })
     }
 
+    /// The counters above 0 that a healthy network does not show.
+    func complaints() throws -> [String: Int] {
+        let counters = try read(CountersDocument.self, "counters").counters.filter { !$0.expected && $0.value > 0 }
+        return Dictionary(uniqueKeysWithValues: counters.map { ($0.name, $0.value) })
+    }
+
     /// Applies the text as a file of its own.
     @discardableResult
     func apply(_ configuration: String, timeout: Duration = .seconds(30)) throws -> ApplyDocument {

@@ -44,6 +44,7 @@ struct FlowsDocument: Decodable {
 
     struct Flow: Decodable {
         let client: String
+        let clientPort: Int
         let port: Int
         let server: String
         let state: String
@@ -57,6 +58,7 @@ struct CountersDocument: Decodable {
     struct Counter: Decodable {
         let name: String
         let value: Int
+        let expected: Bool
     }
 }
 

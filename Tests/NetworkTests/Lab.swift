@@ -83,20 +83,8 @@ final class Lab {
 }
 
 extension TestNamespace {
-    /// A veth end takes what its peer sends by XDP only if it runs an XDP program itself: here one that passes all.
-    func acceptTransmittedFrames(port: String) throws {
-        let scratch = try Scratch()
-        let object = "\(scratch.files)/pass.o"
-        let program = """
-            __attribute__((section("xdp"), used)) int pass(void *context) { return context ? 2 : 2; }
-            __attribute__((section("license"), used)) char terms[] = "GPL";
-            """
-        try Command.check(
-            ["clang", "-target", "bpf", "-O2", "-x", "c", "-c", "-", "-o", object], input: Array(program.utf8))
-        // By bpftool, since `ip link set … xdp` leaves folders in /sys/fs/bpf.
-        try Command.check(["bpftool", "prog", "load", object, scratch.bpffs, "type", "xdp"])
-        try Command.check(["bpftool", "net", "attach", "xdpdrv", "pinned", scratch.bpffs, "dev", port], in: self)
-    }
+    /// Makes the port take what its peer sends by XDP.
+    func acceptTransmittedFrames(port: String) throws { try XDPProgram.passing().attach(to: port, in: self) }
 
     /// Makes this a direct-routing real server: it has the VIPs, and leaves ARP for them to the balancer. IPv6 needs no switch:
     /// neighbour solicitations are answered only for addresses of the interface that they come in by.

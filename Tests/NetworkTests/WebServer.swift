@@ -1,6 +1,7 @@
 import TestSupport
 
-/// nginx on a host, on port 80 of all its addresses, with the host's name in the header X-Server.
+/// nginx on a host, on ports 80 and 8080 of all its addresses, with the host's name in the header X-Server. Under /files/ it
+/// takes and gives files.
 final class WebServer {
     private let scratch: Scratch
     private let process: BackgroundProcess
@@ -26,11 +27,20 @@ final class WebServer {
                 server {
                     listen 80;
                     listen [::]:80;
+                    listen 8080;
+                    listen [::]:8080;
+                    client_max_body_size 0;
+                    location /files/ {
+                        root \(folder)/body;
+                        dav_methods PUT;
+                    }
                     location / { return 200 "\(host.name)\\n"; }
                 }
             }
 
             """, to: "nginx.conf")
+        // Its workers are not root.
+        for name in ["", "/files"] { try Command.check(["install", "-d", "-m", "777", "\(folder)/body\(name)"]) }
         process = try BackgroundProcess(["nginx", "-p", folder, "-c", file, "-e", "stderr"], in: host.namespace)
         let process = process
         try eventually("nginx of \(host.name) listens; it said: \(process.stderr)") {
@@ -39,6 +49,21 @@ final class WebServer {
     }
 
     deinit { try? process.kill() }
+
+    /// Where the file is that clients know as `/files/NAME`.
+    func path(of name: String) -> String { "\(scratch.files)/body/files/\(name)" }
+}
+
+/// A file to be transferred.
+final class RandomFile {
+    let path: String
+    private let scratch: Scratch
+
+    init(megabytes: Int) throws {
+        scratch = try Scratch()
+        path = "\(scratch.files)/random"
+        try Command.check(["dd", "if=/dev/urandom", "of=\(path)", "bs=1M", "count=\(megabytes)", "status=none"])
+    }
 }
 
 /// How requests ended.
@@ -66,5 +91,21 @@ extension Host {
             }
         }
         return report
+    }
+
+    /// Sends the file by HTTP, and fetches it back; what the server has is told by `stored`. Both must be the same as the
+    /// file, octet for octet.
+    func transfer(_ file: String, by url: String, stored: (_ name: String) -> String) throws -> Bool {
+        let scratch = try Scratch()
+        let name = "transfer-\(UInt32.random(in: 0 ... .max))"
+        let copy = "\(scratch.files)/copy"
+        func curl(_ arguments: [String]) throws {
+            try Command.check(
+                ["curl", "-sS", "--fail", "--max-time", "60", "\(url)files/\(name)"] + arguments, in: namespace,
+                timeout: .seconds(70))
+        }
+        try curl(["-T", file, "-H", "Expect:"])
+        try curl(["-o", copy])
+        return try [stored(name), copy].allSatisfy { try Command.run(["cmp", file, $0]).status == 0 }
     }
 }

@@ -6,7 +6,7 @@ build_packages=(
 	pkgconf # SwiftPM asks it where the libraries' .pc files are
 	git ca-certificates
 )
-lab_packages=(clang bpftool nginx-light curl iproute2 tcpdump jq ethtool nftables socat iputils-ping iputils-arping procps)
+lab_packages=(clang bpftool iperf3 nginx-light curl iproute2 tcpdump jq ethtool nftables socat iputils-ping iputils-arping procps)
 
 need_root() {
 	((EUID == 0)) || die "this makes network namespaces and loads BPF, so it needs root: sudo ./tools/$tool"
