@@ -91,6 +91,12 @@ let package = Package(
             dependencies: ["BPFRuntime", "DataPlane", "LoadBalancing", "NetworkTypes", "PacketKit", arguments],
             path: "Sources/DataPlaneBench", swiftSettings: strict, plugins: [.plugin(name: "CompileBPF")]),
 
+        // Mutated packets, for tools/fuzz.
+        .executableTarget(
+            name: "riptide-fuzz",
+            dependencies: ["BPFRuntime", "DataPlane", "LoadBalancing", "NetworkTypes", "PacketKit", arguments],
+            path: "Sources/DataPlaneFuzz", swiftSettings: strict),
+
         // The build of bpf/.
         .executableTarget(name: "EmbedBPF", swiftSettings: strict),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedBPF"]),
@@ -107,7 +113,7 @@ let package = Package(
         tests("LinuxSystemTests", ["LinuxSystem", "NetworkTypes", "TestSupport"]),
         tests(
             "DataPlaneKernelTests",
-            ["DataPlane", "BPFRuntime", "LoadBalancing", "NetworkTypes", "PacketKit", "TestSupport"]),
+            ["DataPlane", "BPFRuntime", "LoadBalancing", "NetworkTypes", "PacketKit", "TestSupport", "riptide-fuzz"]),
         tests("NetworkTests", ["NetworkTypes", "TestSupport"]),
     ]
 )

@@ -103,6 +103,21 @@ package struct BPFObject: ~Copyable {
         }
     }
 
+    /// As ``load(only:)``; answers what each program cost. (Where it fails, it does not tell why: `load` does.)
+    package func loadMeasured() throws(BPFError) -> [String: VerifierCost] {
+        var costs: [String: VerifierCost] = [:]
+        try measure(bpf_object__next_program(object, nil), &costs)
+        return costs
+    }
+
+    /// Gives the program and those behind it a log, loads, and reads the logs on its way back.
+    private func measure(_ program: OpaquePointer?, _ costs: inout [String: VerifierCost]) throws(BPFError) {
+        guard let program else { return try load() }
+        let log = try VerifierLog(of: program)
+        try measure(bpf_object__next_program(object, program), &costs)
+        costs[String(cString: bpf_program__name(program))] = try log.cost(of: program)
+    }
+
     /// A loaded map. Its key and value types are the caller's word for it; their sizes are checked.
     package func map<Key, Value>(
         _ map: String, key: Key.Type = Key.self, value: Value.Type = Value.self

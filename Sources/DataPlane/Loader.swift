@@ -79,15 +79,18 @@ struct Loader {
         return capacity
     }
 
-    static func open() throws -> BPFObject {
+    static func open() throws -> BPFObject { try BPFObject(bytes: objectBytes(), name: "riptide") }
+
+    /// The object that this program was built with.
+    static func objectBytes() throws -> [UInt8] {
         let text = embeddedObject.withUTF8Buffer { String(decoding: $0, as: UTF8.self) }
         guard let bytes = Data(base64Encoded: text) else {
             throw DataPlaneError("read the embedded BPF object", detail: "it is damaged; build again")
         }
-        return try BPFObject(bytes: Array(bytes), name: "riptide")
+        return Array(bytes)
     }
 
-    private static func settings(_ settings: DataPathSettings, capacity: Capacity, hz: Int) -> DataPlaneABI.settings {
+    static func settings(_ settings: DataPathSettings, capacity: Capacity, hz: Int) -> DataPlaneABI.settings {
         func jiffies(_ duration: Duration) -> UInt64 {
             let (seconds, attoseconds) = duration.components
             return UInt64(seconds) * UInt64(hz) + UInt64(attoseconds) / (1_000_000_000_000_000_000 / UInt64(hz))
