@@ -10,11 +10,15 @@ final class BenchObject {
             (
                 UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
             ) = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-        var length: UInt32 = 0
-        var varied: UInt32 = 0
+        var addressAt: UInt32 = 0
+        var portsAt: UInt32 = 0
         var flowMask: UInt32 = 0
+        var first: UInt32 = 0
+        var begins: UInt32 = 0
+        var frameLength: UInt32 = 0
         var program: UInt32 = 0
         var interface: UInt32 = 0
+        var beside: UInt32 = 0
         var reserved: UInt32 = 0
         var sinkMAC: UInt64 = 0
     }
@@ -37,11 +41,14 @@ final class BenchObject {
     let wrapper: Program
     let empty: Program
     let reflect: Program
+    let redirect: Program
     let reference: Program
     let referenceLearn: Program
     let generator: Program
     let sink: Program
-    private let template: Map<UInt32, Template>
+    private var template = Template()
+    private let templates: Map<UInt32, Template>
+    private let words: MappedArray<Traffic.Words>
     private let counted: PerCPUArray<Counts>
     private let programs: Map<UInt32, UInt32>
 
@@ -52,11 +59,14 @@ final class BenchObject {
         wrapper = try object.program("wrapper")
         empty = try object.program("empty")
         reflect = try object.program("reflect")
+        redirect = try object.program("redirect")
         reference = try object.program("reference")
         referenceLearn = try object.program("reference_learn")
         generator = try object.program("generator")
         sink = try object.program("sink")
-        template = try object.map("template")
+        templates = try object.map("template")
+        let flowWords: Map<UInt32, Traffic.Words> = try object.map("flow_words")
+        words = try flowWords.mapped()
         counted = try PerCPUArray(object.anyMap("counted"), name: "counted")
         programs = try object.map("programs")
     }
@@ -66,17 +76,35 @@ final class BenchObject {
         try programs.set(UInt32(program.number), for: number)
     }
 
-    /// What the wrapper and the generator make: packets like this one, of `flows` sources (a power of two).
-    func use(_ packet: [UInt8], flows: Int, program: UInt32 = 0, interface: UInt32 = 0, sink: MACAddress = .zero) throws {
-        var value = Template()
-        withUnsafeMutableBytes(of: &value.header) { $0.copyBytes(from: packet.prefix(Self.headerSize)) }
-        // The last four octets of the source address, less two: behind 14 of Ethernet and 12 or 20 of IP.
-        value.varied = packet[12] == 0x86 ? 32 : 24
-        value.flowMask = UInt32(flows - 1)
-        value.program = program
-        value.interface = interface
-        value.sinkMAC = sink.octets.reversed().reduce(0) { $0 << 8 | UInt64($1) }
-        try template.set(value, for: 0)
+    /// What the wrapper and the generator make from now on.
+    func use(_ traffic: Traffic) {
+        withUnsafeMutableBytes(of: &template.header) { $0.copyBytes(from: traffic.packet.prefix(Self.headerSize)) }
+        for (number, word) in traffic.words.enumerated() { words[number] = word }
+        template.addressAt = UInt32(traffic.addressAt)
+        template.portsAt = UInt32(traffic.portsAt)
+        template.flowMask = UInt32(traffic.words.count - 1)
+        template.begins = traffic.begins ? 1 : 0
+        template.frameLength = traffic.isWrapped ? UInt32(traffic.packet.count) : 0
+    }
+
+    /// Makes the wrapper call the program of this number; the next packet that it makes is that of this number.
+    func call(_ program: UInt32, first: Int) throws {
+        template.program = program
+        template.first = UInt32(first)
+        try begin()
+    }
+
+    /// Makes the generator send by `interface`, `redirect` by `beside`, and the sinks count frames to `mac`.
+    func send(by interface: UInt32, beside: UInt32, to mac: MACAddress) throws {
+        template.interface = interface
+        template.beside = beside
+        template.first = 0
+        template.sinkMAC = mac.octets.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        try begin()
+    }
+
+    private func begin() throws {
+        try templates.set(template, for: 0)
         try counted.set(Counts(), at: 0)
     }
 

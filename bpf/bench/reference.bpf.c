@@ -8,6 +8,7 @@
  *               rewrite of both MAC addresses, XDP_TX.
  *   generator   makes packets for a run with live frames and sends them out by one interface.
  *   reflect     XDP_TX and nothing else: the most that one interface can do.
+ *   redirect    bpf_redirect and nothing else: the most that two interfaces can do.
  *   sink        counts what arrives for one MAC address, and drops it.
  */
 #include <linux/bpf.h>
@@ -19,16 +20,23 @@
 #include <bpf/bpf_helpers.h>
 
 #define HEADER_SIZE 80 /* Ethernet, IPv6 and TCP fit, and so does IPv4 */
+#define TCP_FLAGS_AT 13
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
 
 struct packet_template {
 	__u8 header[HEADER_SIZE];
-	__u32 length;      /* of the header that is restored */
-	__u32 varied;      /* offset of the 32-bit word of the source address that tells flows apart */
-	__u32 flow_mask;   /* flows - 1 */
-	__u32 program;     /* that the wrapper calls */
-	__u32 interface;   /* that the generator sends by */
-	__u32 reserved;    /* zero */
-	__u64 sink_mac;    /* six octets, as they lie in memory */
+	__u32 address_at;   /* offset of the 32-bit word of an address that differs between flows */
+	__u32 ports_at;     /* offset of both ports */
+	__u32 flow_mask;    /* flows - 1 */
+	__u32 first;        /* number of the first packet of the run */
+	__u32 begins;       /* not 0: each flow has two packets, a SYN and then an ACK */
+	__u32 frame_length; /* not 0: the programs may put a header in front, which is taken off again */
+	__u32 program;      /* that the wrapper calls */
+	__u32 interface;    /* that the generator sends by */
+	__u32 beside;       /* that `redirect` sends by */
+	__u32 reserved;     /* zero */
+	__u64 sink_mac;     /* six octets, as they lie in memory */
 };
 
 struct {
@@ -37,6 +45,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct packet_template);
 } template SEC(".maps");
+
+/* What the packets of a flow have at address_at and ports_at. */
+struct flow_words {
+	__be32 address;
+	__be32 ports;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1048576);
+	__type(key, __u32);
+	__type(value, struct flow_words);
+} flow_words SEC(".maps");
 
 struct counts {
 	__u64 made;
@@ -94,33 +116,55 @@ struct ethernet {
 /* Writes the header of the next packet of the round; answers 0 if the packet is too short. */
 static __always_inline struct packet_template *restore(struct xdp_md *xdp)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, number, flow;
 	struct packet_template *from = bpf_map_lookup_elem(&template, &zero);
 	struct counts *counts = bpf_map_lookup_elem(&counted, &zero);
-	__u64 *to = (void *)(long)xdp->data;
-	__u32 *word;
-	__u32 at;
+	void *to = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
+	void *address, *ports;
+	struct flow_words *words;
 
-	if (!from || !counts || (void *)to + HEADER_SIZE > (void *)(long)xdp->data_end)
+	if (!from || !counts || to + HEADER_SIZE > end)
+		return 0;
+	number = from->first + (__u32)counts->made;
+	flow = (from->begins ? number >> 1 : number) & from->flow_mask;
+	words = bpf_map_lookup_elem(&flow_words, &flow);
+	if (!words)
 		return 0;
 #pragma unroll
 	for (int i = 0; i < HEADER_SIZE / 8; i++)
-		to[i] = ((__u64 *)from->header)[i];
-	at = from->varied & 0x3c;
-	word = (void *)to + at + 2;
-	if ((void *)(word + 1) > (void *)(long)xdp->data_end)
+		((__u64 *)to)[i] = ((__u64 *)from->header)[i];
+	address = to + (from->address_at & 0x3f);
+	ports = to + (from->ports_at & 0x3f);
+	if (address + sizeof(__be32) > end || ports + TCP_FLAGS_AT + 1 > end)
 		return 0;
-	/* The last octets of the address, which lie two octets off a multiple of four behind Ethernet's fourteen. */
-	*word = bpf_htonl(bpf_ntohl(*word) + ((__u32)counts->made & from->flow_mask));
+	*(__be32 *)address = words->address;
+	*(__be32 *)ports = words->ports;
+	if (from->begins)
+		*(__u8 *)(ports + TCP_FLAGS_AT) = number & 1 ? TCP_ACK : TCP_SYN;
 	counts->made += 1;
 	return from;
+}
+
+/* Takes off what the last run put in front: a call that all programs pay for, whether they did or not. */
+static __always_inline void shrink(struct xdp_md *xdp)
+{
+	__u32 zero = 0;
+	struct packet_template *from = bpf_map_lookup_elem(&template, &zero);
+	__s64 present = (void *)(long)xdp->data_end - (void *)(long)xdp->data;
+
+	/* Else the compiler would add to a pointer's lower half. */
+	barrier_var(present);
+	if (from && from->frame_length)
+		bpf_xdp_adjust_head(xdp, (int)(present - from->frame_length));
 }
 
 SEC("xdp.frags")
 int wrapper(struct xdp_md *xdp)
 {
-	struct packet_template *from = restore(xdp);
+	struct packet_template *from;
 
+	shrink(xdp);
+	from = restore(xdp);
 	if (from)
 		bpf_tail_call(xdp, &programs, from->program);
 	return XDP_ABORTED;
@@ -136,6 +180,15 @@ SEC("xdp.frags")
 int reflect(struct xdp_md *xdp)
 {
 	return XDP_TX;
+}
+
+SEC("xdp.frags")
+int redirect(struct xdp_md *xdp)
+{
+	__u32 zero = 0;
+	struct packet_template *from = bpf_map_lookup_elem(&template, &zero);
+
+	return from ? bpf_redirect(from->beside, 0) : XDP_ABORTED;
 }
 
 static __always_inline int reference_key(struct xdp_md *xdp, struct reference_key *key)
