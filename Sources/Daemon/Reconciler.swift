@@ -105,6 +105,7 @@ actor Reconciler {
             if case .failed(let reason) = state { reason } else { nil }
         }
         if !isAttached, let failure = failures.first { throw DaemonError(failure) }
+        giveMemoryBack()
         logger.info(
             "forwarding",
             metadata: [
@@ -305,7 +306,7 @@ actor Reconciler {
             throw error
         }
         currentText = text
-        hasGarbage = true
+        giveMemoryBack()
         loadedAt = .now
         administrative.prune(to: current.services)
         do {
