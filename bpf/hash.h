@@ -20,10 +20,15 @@ static __always_inline __u64 hash_address(const __u8 *address, __u64 seed)
 	return mix(mix(seed ^ word[0]) + word[1]);
 }
 
+/*
+ * One multiplication takes what differs in the last octets of addresses only to the uppermost bits, where the differences of
+ * two words cancel each other often enough, whatever the seed: hence the second, by a factor of the word's own.
+ */
 static __always_inline __u64 fold(__u64 word, __u64 factor)
 {
 	word *= factor;
-	return word ^ word >> 32;
+	word ^= word >> 32;
+	return word * (factor << 7 | 1);
 }
 
 /*

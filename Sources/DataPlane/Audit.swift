@@ -41,6 +41,7 @@ extension DataPlane {
     private struct Places {
         /// Flows that are there, and of those that are translated the connections as their servers see them.
         var isTranslated: [UInt32: Bool] = [:]
+        var keys: [[UInt64]: UInt32] = [:]
         var seen: [[UInt64]: UInt32] = [:]
         var sourcePorts: [UInt32: UInt64] = [:]
     }
@@ -50,6 +51,12 @@ extension DataPlane {
         try maps.flows.forEach { place, flow in
             guard flow.state != RIPTIDE_FLOW_FREE.rawValue else { return true }
             places.isTranslated[place] = flow.isTranslated
+            let key = withUnsafeBytes(of: flow.key) { bytes in
+                (0..<5).map { bytes.load(fromByteOffset: $0 * 8, as: UInt64.self) }
+            }
+            if places.keys.updateValue(place, forKey: key) != nil {
+                audit.errors.append("this flow is in the table twice: \(describe(flow))")
+            }
             let isSNAT = UInt32(flow.mode) == RIPTIDE_MODE_SNAT.rawValue
             if isSNAT, maps.realServers[Int(flow.server)].generation == flow.generation {
                 places.sourcePorts[flow.server, default: 0] += 1

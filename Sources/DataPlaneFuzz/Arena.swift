@@ -80,7 +80,8 @@ final class Arena {
             try judge.check(outcome)
             if outcome.output == output { return outcome }
             throw Complaint(
-                "canary", "a packet of a connection that nobody else knows is \(outcome.counterName) and leaves otherwise than before")
+                "canary",
+                "a packet of a connection that nobody else knows is \(outcome.counterName) and leaves otherwise than before")
         case .change(let number): try change(to: seed.changed(judge.world, number))
         case .audit: try audit()
         }

@@ -175,6 +175,12 @@ struct Tuple: Hashable {
     }
 }
 
+extension Tuple: CustomStringConvertible {
+    var description: String {
+        "\(number == 6 ? "TCP" : "UDP") \(source) port \(sourcePort) > \(destination) port \(destinationPort)"
+    }
+}
+
 /// The packet that an ICMP error quotes.
 struct Quotation {
     /// Where its IP header and its ports begin.

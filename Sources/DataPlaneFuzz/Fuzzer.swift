@@ -47,7 +47,8 @@ struct Finding {
             lines.append("  It did not come again in a second try: see it by running the seed.")
             return lines.joined(separator: "\n")
         }
-        lines.append("  These \(steps.count) steps lead there (./tools/fuzz --seed \(seed.seed) --world \(seed.number) --replay FILE):")
+        let again = "./tools/fuzz --seed \(seed.seed) --world \(seed.number) --replay FILE"
+        lines.append("  These \(steps.count) steps lead there (\(again)):")
         lines += steps.prefix(12).map { "    \($0.line)" }
         if steps.count > 12 { lines.append("    … and \(steps.count - 12) more") }
         return lines.joined(separator: "\n")

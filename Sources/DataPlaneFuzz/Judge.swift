@@ -92,7 +92,8 @@ struct Judge {
         defer { remember(outcome, facts) }
         let expected = expectedCounters(outcome.input, facts)
         guard expected.contains(outcome.counters) else {
-            throw Complaint("\(outcome.counterName)", "counted as \(outcome.counterName) where one of \(expected.names) was expected")
+            let names = expected.names.joined(separator: ", ")
+            throw Complaint(outcome.counterName, "counted as \(outcome.counterName), and expected was \(names)")
         }
         try checkAction(outcome)
         switch CounterSet.catalogue[outcome.counter].kind {

@@ -6,8 +6,12 @@ import PacketKit
 /// What may leave for a real server or a client.
 extension Judge {
     func checkForward(_ outcome: Outcome, _ facts: Facts) throws {
-        // Where a first fragment went that did not leave, nobody saw.
-        if outcome.counters == .forwardFragment, case .unsure? = fragments[FragmentKey(facts)] { return }
+        // Which way a first fragment would have gone that did not leave, nobody saw.
+        if outcome.counters == .forwardFragment, case .unsure? = fragments[FragmentKey(facts)],
+            (try? checkToServer(outcome, facts)) != nil
+        {
+            return
+        }
         if isForServer(outcome, facts) {
             try checkToServer(outcome, facts)
         } else {
@@ -80,7 +84,9 @@ extension Judge {
     private func checkBeginning(_ facts: Facts, _ server: Server) throws {
         let service = world.services[server.service]
         guard flows[facts.tuple] == nil, service.virtual.persistence == nil else { return }
-        let isNeeded = !service.servers.contains { world.servers[$0].takesConnections && world.servers[$0].real.maxConnections == 0 }
+        let isNeeded = !service.servers.map { world.servers[$0] }.contains {
+            $0.takesConnections && $0.real.maxConnections == 0
+        }
         guard server.isFallback ? isNeeded : server.takesConnections else {
             throw Complaint("choice", "a new connection was sent to \(server.real.name), which takes none")
         }
@@ -214,12 +220,12 @@ extension Judge {
         try checkWay(outcome, facts, outside)
     }
 
-    private func require(_ outside: Outside?) throws -> Outside {
+    func require(_ outside: Outside?) throws -> Outside {
         guard let outside else { throw Complaint("answer", "sent to a client that has no such connection") }
         return outside
     }
 
-    private func checkWay(_ outcome: Outcome, _ facts: Facts, _ outside: Outside) throws {
+    func checkWay(_ outcome: Outcome, _ facts: Facts, _ outside: Outside) throws {
         guard outside.macs.contains(outcome.output.mac(0)) else {
             throw Complaint("mac", "sent to a MAC address that the client's packets did not come from")
         }
@@ -231,7 +237,7 @@ extension Judge {
     // MARK: Translation
 
     /// What an IP packet's addresses and ports shall be.
-    private struct Translation {
+    struct Translation {
         var source: IPAddress
         var destination: IPAddress
         var sourcePort: UInt16
@@ -262,7 +268,7 @@ extension Judge {
         try compare(outcome, expected)
     }
 
-    private func editNetwork(
+    func editNetwork(
         _ expected: inout [UInt8], _ edit: Translation, _ outcome: Outcome, _ facts: Facts
     ) throws {
         let header = facts.network..<facts.network + 20
@@ -275,129 +281,8 @@ extension Judge {
     }
 
     /// Counts down the time to live.
-    private func age(_ frame: inout [UInt8], _ facts: Facts) throws {
+    func age(_ frame: inout [UInt8], _ facts: Facts) throws {
         guard facts.timeToLive > 1 else { throw Complaint("ttl", "forwarded, though its time to live had run out") }
         frame[facts.timePlace] -= 1
     }
-
-    // MARK: ICMP errors about translated flows
-
-    private func checkErrorToServer(_ outcome: Outcome, _ facts: Facts, _ server: Server) throws {
-        guard let quotation = Quotation(outcome.input, facts), let inside = insides[quotation.tuple.reversed] else {
-            throw Complaint("error", "the real server has no such connection")
-        }
-        var edit = Translation(facts)
-        edit.destination = server.real.address
-        try requireSameLength(outcome)
-        try checkError(outcome, facts, edit, quotation, quoted: inside)
-    }
-
-    private func checkErrorToClient(_ outcome: Outcome, _ facts: Facts) throws {
-        guard let quotation = Quotation(outcome.input, facts) else {
-            throw Complaint("error", "forwarded as an ICMP error, which it is not")
-        }
-        let outside = try require(answers[quotation.tuple.reversed])
-        var edit = Translation(facts)
-        edit.source = outside.tuple.destination
-        edit.destination = outside.tuple.source
-        try checkError(outcome, facts, edit, quotation, quoted: outside.tuple)
-        try checkWay(outcome, facts, outside)
-    }
-
-    private func checkError(
-        _ outcome: Outcome, _ facts: Facts, _ edit: Translation, _ quotation: Quotation, quoted: Tuple
-    ) throws {
-        let (input, output) = (outcome.input, outcome.output)
-        var expected = Array(output[..<12]) + input[12...]
-        guard output[facts.timePlace] == input[facts.timePlace] &- 1, facts.timeToLive > 1 else {
-            throw Complaint("time of errors", "the time to live of a forwarded ICMP error is not counted down")
-        }
-        try editNetwork(&expected, edit, outcome, facts)
-        let addresses = quotation.addresses(facts)
-        expected.put(quoted.source, addresses.lowerBound)
-        expected.put(quoted.destination, addresses.lowerBound + addresses.count / 2)
-        expected.put16(quoted.sourcePort, quotation.transport)
-        expected.put16(quoted.destinationPort, quotation.transport + 2)
-
-        let field = quotation.transport + (quoted.number == IPProtocol.tcp ? 16 : 6)
-        if min(Facts.reach(input), facts.network + facts.length) >= field + 2 {
-            expected.keep(field, of: output)
-            try requireSameSum(
-                "quoted \(quoted.number == IPProtocol.tcp ? "TCP" : "UDP")", input, output,
-                [addresses, quotation.transport..<quotation.transport + 4], field: field)
-        }
-        if facts.isIPv4 {
-            expected.keep(quotation.network + 10, of: output)
-            let header = quotation.network..<quotation.network + 20
-            try requireSameSum("quoted IPv4", input, output, header, at: quotation.network)
-        }
-        expected.keep(facts.transport + 2, of: output)
-        let pseudo = facts.isIPv4 ? facts.network..<facts.network : facts.addresses
-        let message = facts.transport..<input.count
-        guard (input.sum(pseudo) + input.sum(message)) % 65535 == (output.sum(pseudo) + output.sum(message)) % 65535 else {
-            throw Complaint("checksum", "ICMP: changed by another sum than its words")
-        }
-        try compare(outcome, expected)
-    }
-
-    // MARK: Common parts
-
-    func compare(_ outcome: Outcome, _ expected: [UInt8]) throws {
-        guard expected != outcome.output else { return }
-        throw Complaint("content of \(outcome.counterName)", Packet.difference(expected, outcome.output).prefix(4).joined(separator: "; "))
-    }
-
-    /// PacketKit's word for it: what came without a wrong checksum leaves without one.
-    func checkChecksums(_ outcome: Outcome) throws {
-        let left = Packet(decoding: outcome.output)
-        guard left.hasWrongChecksum, !Packet(decoding: outcome.input).hasWrongChecksum else { return }
-        throw Complaint("checksum of \(outcome.counterName)", "right when it came, and wrong when it left: \(left)")
-    }
-
-    private func requireSameLength(_ outcome: Outcome) throws {
-        guard outcome.output.count == outcome.input.count else {
-            throw Complaint("length", "\(outcome.input.count) octets came, \(outcome.output.count) leave")
-        }
-    }
-
-    /// Of a header with its checksum: the same sum before and after means that the checksum is as right as it was.
-    private func requireSameSum(
-        _ name: String, _ input: [UInt8], _ output: [UInt8], _ range: Range<Int>, at place: Int
-    ) throws {
-        guard input.sum(range) == output.sum(place..<place + range.count) else {
-            throw Complaint("checksum of \(name)", "the checksum changed by another sum than its words")
-        }
-    }
-
-    /// Of TCP and UDP, of whose words only those in `ranges` change, and the checksum field.
-    private func requireSameSum(
-        _ name: String, _ input: [UInt8], _ output: [UInt8], _ ranges: [Range<Int>], field: Int
-    ) throws {
-        func sum(_ frame: [UInt8]) -> Int {
-            ranges.reduce(Int(frame.number16(field))) { $0 + frame.sum($1) } % 65535
-        }
-        if name.hasSuffix("UDP") {
-            guard (input.number16(field) == 0) == (output.number16(field) == 0) else {
-                throw Complaint("checksum of \(name)", "with a checksum, or without, but not as it came")
-            }
-            if input.number16(field) == 0 { return }
-        }
-        guard sum(input) == sum(output) else {
-            throw Complaint("checksum of \(name)", "the checksum changed by another sum than its words")
-        }
-    }
-}
-
-extension Packet {
-    /// A tunnel's UDP has none, over IPv6 too (RFC 6935).
-    fileprivate var hasWrongChecksum: Bool {
-        checksums.contains {
-            if case .wrong(let found, _) = $0.status { found != 0 || $0.name != "udp" } else { false }
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Takes over a word of another frame.
-    fileprivate mutating func keep(_ offset: Int, of other: [UInt8]) { put16(other.number16(offset), offset) }
 }

@@ -27,7 +27,7 @@ struct Fuzz: ParsableCommand {
     @Option(help: ArgumentHelp("The first world; each has 100 000 packets and a configuration of its own.", valueName: "w"))
     var world = 0
 
-    @Option(help: ArgumentHelp("Take the steps in this file, as a finding lists them, in that world, and show each.", valueName: "file"))
+    @Option(help: ArgumentHelp("Take the steps in this file, as findings list them, in that world.", valueName: "file"))
     var replay: String?
 
     @Option(help: ArgumentHelp("Write the steps that lead to the findings to files in this folder.", valueName: "folder"))
@@ -107,14 +107,15 @@ private struct Summary {
             lines.append("  \(String(repeating: " ", count: max(0, 10 - digits.count)))\(digits)  \(counter.name)")
         }
         if let selfTest = fuzzer.selfTest {
-            lines.append("Self-test: \(selfTest.doctored - selfTest.unseen.count) of \(selfTest.doctored) doctored outcomes were seen")
+            let seen = selfTest.doctored - selfTest.unseen.count
+            lines.append("Self-test: \(seen) of \(selfTest.doctored) doctored outcomes were seen")
             lines += selfTest.unseen.prefix(20).map { "  not seen: \($0)" }
         }
         for (rule, count) in fuzzer.complaints.sorted(by: { $0.key < $1.key }) { lines.append("Complaints of \(rule): \(count)") }
         let rate = Int(Double(fuzzer.packets) / max(seconds, 0.001))
         lines.append(
-            "Seed \(fuzzer.seed): \(fuzzer.packets) packets and \(fuzzer.canaryPackets) of canaries in \(worlds) worlds, \(Int(seconds)) s, "
-                + "\(rate) a second; \(fuzzer.evicted) flows made way for others")
+            "Seed \(fuzzer.seed): \(fuzzer.packets) packets and \(fuzzer.canaryPackets) of canaries in \(worlds) worlds, "
+                + "\(Int(seconds)) s, \(rate) a second; \(fuzzer.evicted) flows made way for others")
         lines.append(fuzzer.findings.isEmpty ? "Nothing found." : "\(fuzzer.findings.count) findings.")
         text = lines.joined(separator: "\n")
     }
