@@ -113,7 +113,7 @@ let package = Package(
         tests("LinuxSystemTests", ["LinuxSystem", "NetworkTypes", "TestSupport"]),
         tests(
             "DataPlaneKernelTests",
-            ["DataPlane", "BPFRuntime", "LoadBalancing", "NetworkTypes", "PacketKit", "TestSupport"]),
+            ["DataPlane", "BPFRuntime", "LoadBalancing", "NetworkTypes", "PacketKit", "TestSupport", "riptide-fuzz"]),
         tests("NetworkTests", ["NetworkTypes", "TestSupport"]),
     ]
 )

@@ -39,8 +39,11 @@ static __always_inline int is_too_fast(const struct flow_key *client, const stru
 	return 0;
 }
 
-/* 0, or the reason for which the new connection is dropped. A global function, for the verifier's sake. */
-__noinline int refuse_client(__u32 number, struct flow_key *client)
+/*
+ * 0, or the reason for which the packet of no known connection is dropped: a client that is denied has none, so that goes for
+ * strays too, which would leave a note of it. A global function, for the verifier's sake.
+ */
+__noinline int refuse_client(__u32 number, struct flow_key *client, __u32 begins)
 {
 	struct service *service = service_at(number);
 
@@ -48,7 +51,7 @@ __noinline int refuse_client(__u32 number, struct flow_key *client)
 		return 0;
 	if (service->flags & RIPTIDE_SERVICE_HAS_RULES && is_denied(client, service, number))
 		return RIPTIDE_DROP_DENIED;
-	if (service->rate_interval && is_too_fast(client, service, number))
+	if (begins && service->rate_interval && is_too_fast(client, service, number))
 		return RIPTIDE_DROP_RATE;
 	return 0;
 }

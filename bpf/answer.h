@@ -8,6 +8,13 @@
 /* Octets of the packet that an ICMP error quotes: its headers, and enough for the sender to know the connection. */
 #define QUOTED 96
 
+/* Whether the address may be one host's: no group's, and not unspecified. */
+static __always_inline int is_host(__u8 *address)
+{
+	if (is_ipv4_mapped(address))
+		return address[12] < 224 && *(__u32 *)(address + 12);
+	return address[0] != 0xff && (address_words(address)[0] || address_words(address)[1]);
+}
 
 /* The frame goes back to where it came from. */
 static __always_inline void turn_round(struct packet *p, struct ethernet_header *ethernet)

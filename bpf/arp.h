@@ -142,8 +142,7 @@ static __noinline __u32 answer_neighbour_solicitation(struct packet *p)
 		return RIPTIDE_DROP_NOT_ACTIVE;
 
 	/* Whatever options the question had, the answer has one: our MAC address. */
-	room = packet_end(p) - packet_begin(p);
-	barrier_var(room);
+	room = bpf_xdp_get_buff_len(p->xdp);
 	if (bpf_xdp_adjust_tail(p->xdp, l3 + sizeof(*ip) + sizeof(*message) - room))
 		return RIPTIDE_DROP_NO_ROOM;
 	ethernet = packet_begin(p);

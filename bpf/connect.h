@@ -8,64 +8,85 @@
 #include "schedule.h"
 #include "service.h"
 
-/* Whether the server belongs to the service and takes packets of clients that it knows already. */
-enum usable {
-	GONE,
-	FULL, /* it takes no more connections than it has */
-	USABLE,
-};
-
-/* Global functions, for the verifier's sake. `generation` 0 is any. */
-__noinline int usable(__u32 number, __u32 service, __u32 generation)
+/* Whether the server belongs to the service and takes packets of clients that it knows already. `generation` 0 is any. */
+static __always_inline int is_usable(const struct real_server *server, __u32 service, __u32 generation)
 {
-	struct real_server *server = bpf_map_lookup_elem(&real_servers, &number);
+	return server && server->generation && server->service == service && server->state != RIPTIDE_SERVER_HALT &&
+	       (!generation || generation == server->generation);
+}
 
-	if (!number || !server || !server->generation || server->service != service ||
-	    server->state == RIPTIDE_SERVER_HALT || (generation && generation != server->generation))
-		return GONE;
-	return is_full(server, number) ? FULL : USABLE;
+static __always_inline int is_usable_number(__u32 number, __u32 service, __u32 generation)
+{
+	return is_usable(bpf_map_lookup_elem(&real_servers, &number), service, generation);
 }
 
 /* What is known of the connection that the packet belongs to or begins. No pointers: it is handed to global functions. */
 struct connection {
-	__u64 name;
 	__u64 now;
-	__u64 hash; /* by which its server is chosen */
+	__u64 turned; /* the name of the flow: see half_open_hash() */
+	__u64 hash;  /* of a persistent client: by which its server is chosen */
 	struct persistence_key client;
 	__u32 server;    /* 0: none yet */
 	__u32 service;
 	__u32 mode;      /* enum riptide_mode */
 	__u32 beginning; /* of a translated flow: its place; else NO_PLACE */
 	__u32 stage;     /* the verdict that fits where the connection stands, if all goes well */
-	__u8 tcp;
-	__u8 begins;     /* the packet may be the first */
-	__u8 persistent;
-	__u8 remembered; /* the server comes from the persistence table */
-	__u8 full;       /* a server was passed over for having all the connections that it may have */
-	__u8 scheduled;  /* by the service's scheduler, else by hash, which needs no memory */
-	__u8 fallback;   /* the server is the service's fallback */
-	__u8 restricted; /* the service does not take every client */
+	__u32 facts;     /* the service's flags and enum connection_fact */
 	struct note flow_note;
 	struct note client_note;
 };
 
-static __always_inline int is_translating(__u32 mode)
-{
-	return mode == RIPTIDE_MODE_NAT || mode == RIPTIDE_MODE_SNAT;
-}
+enum connection_fact {
+	IS_TCP = 0x100,
+	BEGINS = 0x200,     /* the packet may be the first */
+	SCHEDULED = 0x400,  /* by the service's scheduler, else by hash, which needs no memory */
+	REMEMBERED = 0x800, /* the server comes from the persistence table */
+	PASSED_OVER = 0x1000, /* a server that has all the connections that it may have */
+	TO_FALLBACK = 0x2000,
+};
 
 /* In which order a connection's packets come: what this one is. */
 static __always_inline __u32 stage_of(const struct connection *c)
 {
 	int known = c->flow_note.server || c->beginning != NO_PLACE;
 
-	if (c->tcp && !c->begins)
+	if ((c->facts & (IS_TCP | BEGINS)) == IS_TCP)
 		return known ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_STRAY;
-	return !c->tcp && known ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_NEW;
+	return !(c->facts & IS_TCP) && known ? RIPTIDE_FORWARD_CONFIRMED : RIPTIDE_FORWARD_NEW;
 }
 
-/* What an earlier packet of the connection left, and what of its client. */
-__noinline int recall(struct connection *c, struct flow_key *key)
+/* What an earlier packet of the connection left, of a flow that is translated. */
+static __always_inline void recall_beginning(struct connection *c, const struct packet *p)
+{
+	struct found found = beginning_find(&p->key, p->name);
+
+	if (c->facts & BEGINS)
+		c->facts |= SCHEDULED;
+	if (!found.flow)
+		return;
+	if (is_usable_number(found.flow->server, c->service, found.flow->generation)) {
+		c->beginning = found.place;
+		c->server = found.flow->server;
+	} else {
+		flow_remove(found.place);
+	}
+}
+
+/* The same, of one that is not. */
+static __always_inline void recall_note(struct connection *c)
+{
+	c->flow_note = half_open_find(c->turned, NOTE_FLOW, c->now);
+	if (c->facts & BEGINS && c->flow_note.index != NO_PLACE)
+		c->facts |= SCHEDULED;
+	if (c->flow_note.server && is_usable_number(c->flow_note.server, c->service, 0))
+		c->server = c->flow_note.server;
+}
+
+/*
+ * What is known of the client. Where it has one server for all, the hash is the client's: a node that just took over finds
+ * that server. A global function, like the others below that take a connection: for the verifier's sake.
+ */
+__noinline int recall_client(struct connection *c, struct flow_key *key)
 {
 	struct service *service;
 	__u32 number;
@@ -76,54 +97,30 @@ __noinline int recall(struct connection *c, struct flow_key *key)
 	service = service_at(number);
 	if (!service)
 		return 0;
-	c->mode = service->mode;
-	c->persistent = service->persistence_timeout != 0;
 	c->client.service = number;
 	persistence_client(key, service, c->client.client);
-	c->beginning = NO_PLACE;
-	c->flow_note.index = NO_PLACE;
-	c->flow_note.server = RIPTIDE_NO_SERVER;
-	c->client_note.index = NO_PLACE;
-	c->client_note.server = RIPTIDE_NO_SERVER;
-	c->restricted = service->flags & RIPTIDE_SERVICE_HAS_RULES || service->rate_interval;
-	/* Where the client has one server for all, the hash is the client's: a node that just took over finds that server. */
-	if (c->persistent || service->scheduler == RIPTIDE_SCHEDULER_SH)
-		c->hash = hash_address(c->client.client, settings.schedule_seed);
-	else
-		c->hash = hash_flow(key, settings.schedule_seed);
-	if (c->persistent)
-		half_open_find(&c->client_note, mix(c->hash ^ settings.secret ^ (__u64)number << 32), NOTE_CLIENT, c->now);
-	if (is_translating(c->mode)) {
-		struct found found = beginning_find(key, c->name);
-
-		if (found.flow && usable(found.flow->server, number, found.flow->generation) != GONE) {
-			c->beginning = found.place;
-			c->server = found.flow->server;
-		} else if (found.flow) {
-			flow_remove(found.place);
-		}
-		c->scheduled = c->begins;
-	} else {
-		half_open_find(&c->flow_note, mix(c->name), NOTE_FLOW, c->now);
-		if (usable(c->flow_note.server, number, 0) != GONE)
-			c->server = c->flow_note.server;
-		c->scheduled = c->begins && c->flow_note.index != NO_PLACE;
-	}
-	if (c->persistent)
-		c->scheduled = c->begins && c->client_note.index != NO_PLACE;
-	c->fallback = c->server && c->server == service->fallback;
-	c->stage = stage_of(c);
-	return 1;
+	c->hash = hash_address(c->client.client, settings.schedule_seed);
+	c->client_note = half_open_find(mix(c->hash ^ settings.secret ^ (__u64)number << 32), NOTE_CLIENT, c->now);
+	c->facts &= ~SCHEDULED;
+	if (c->facts & BEGINS && c->client_note.index != NO_PLACE)
+		c->facts |= SCHEDULED;
+	return 0;
 }
 
 /* Takes a server for a connection that is new to it, if it has room. */
 static __always_inline int take(struct connection *c, __u32 number, __u32 generation)
 {
-	int state = usable(number, c->service, generation);
+	struct real_server *server = bpf_map_lookup_elem(&real_servers, &number);
 
-	c->full |= state == FULL;
-	c->server = state == USABLE ? number : RIPTIDE_NO_SERVER;
-	return state == USABLE;
+	c->server = RIPTIDE_NO_SERVER;
+	if (!is_usable(server, c->service, generation))
+		return 0;
+	if (is_full(server, number)) {
+		c->facts |= PASSED_OVER;
+		return 0;
+	}
+	c->server = number;
+	return 1;
 }
 
 /* A draining server's clients are not kept for longer. */
@@ -144,39 +141,52 @@ static __always_inline int take_clients_own(struct connection *c, const struct s
 
 	if (entry && !persistence_expired(entry, service, c->now) && take(c, entry->server, entry->generation)) {
 		refresh_client(entry, c->server, c->now);
-		c->remembered = 1;
+		c->facts |= REMEMBERED;
 		return 1;
 	}
 	return take(c, c->client_note.server, 0);
+}
+
+/* By which a server is chosen. The load does without what all nodes agree on, and by it the hash only breaks ties. */
+static __always_inline __u64 hash_of(const struct connection *c, const struct flow_key *key, const struct service *service)
+{
+	struct persistence_key client __attribute__((aligned(8)));
+
+	if (c->facts & RIPTIDE_SERVICE_PERSISTENT)
+		return c->hash;
+	if (c->facts & SCHEDULED && (service->scheduler == RIPTIDE_SCHEDULER_WLC || service->scheduler == RIPTIDE_SCHEDULER_LC))
+		return c->turned;
+	if (service->scheduler != RIPTIDE_SCHEDULER_SH)
+		return hash_flow(key, settings.schedule_seed);
+	persistence_client(key, service, client.client);
+	return hash_address(client.client, settings.schedule_seed);
 }
 
 /*
  * A server for a connection that has none: the client's own, else a new one. The service may change between the reading of its
  * parts: then it is asked once more. Answers RIPTIDE_DROP_TABLE_CHANGING, or 0 also if there is no server.
  */
-__noinline int choose(struct connection *c)
+__noinline int choose(struct connection *c, struct flow_key *key, const struct service *service)
 {
-	struct service *service;
-	__u32 number, server;
+	__u32 server;
+	__u64 hash;
 
-	if (!c)
+	if (!c || !key || !service)
 		return 0;
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
-		number = c->service;
-		service = service_at(number);
-		if (!service)
-			return RIPTIDE_DROP_TABLE_CHANGING;
-		if (c->persistent && take_clients_own(c, service))
+		if (c->facts & RIPTIDE_SERVICE_PERSISTENT && take_clients_own(c, service))
 			return 0;
-		server = c->scheduled ? schedule(service, number, c->hash) : schedule_by_hash(service, c->hash);
+		hash = hash_of(c, key, service);
+		server = c->facts & SCHEDULED ? schedule(service, c->service, hash) : schedule_by_hash(service, hash);
 		if (take(c, server, 0))
 			return 0;
-		if (c->full && take(c, schedule_beside(service, c->hash), 0))
+		if (c->facts & PASSED_OVER && take(c, schedule_beside(service, hash), 0))
 			return 0;
-		if (!c->full && service->table_size)
+		if (!(c->facts & PASSED_OVER) && service->table_size)
 			continue;
-		c->fallback = service->fallback && take(c, service->fallback, 0);
+		if (service->fallback && take(c, service->fallback, 0))
+			c->facts |= TO_FALLBACK;
 		return 0;
 	}
 	return RIPTIDE_DROP_TABLE_CHANGING;
@@ -202,11 +212,11 @@ static __always_inline void remember_client(const struct connection *c)
 	struct persistence_key client = c->client;
 	struct persistence *known;
 
-	if (c->remembered || !real)
+	if (c->facts & REMEMBERED || !real)
 		return;
 	entry.generation = real->generation;
 	if (c->client_note.server)
-		half_open_clear(&c->client_note);
+		half_open_clear(c->client_note.index);
 	known = bpf_map_lookup_elem(&persistence, &client);
 	if (known && known->server == server && known->generation == entry.generation)
 		refresh_client(known, server, c->now);
@@ -214,24 +224,33 @@ static __always_inline void remember_client(const struct connection *c)
 		bpf_map_update_elem(&persistence, &client, &entry, BPF_ANY);
 }
 
-/* What stays of a packet that was sent on as its stage says. */
-__noinline int keep(struct connection *c)
+/* What stays of a client whose packet was sent on. */
+__noinline int keep_client(struct connection *c)
 {
+	__u64 hash;
+
 	if (!c)
 		return 0;
-	if (!is_translating(c->mode)) {
-		if (c->stage == RIPTIDE_FORWARD_CONFIRMED)
-			half_open_clear(&c->flow_note);
-		else
-			half_open_write(&c->flow_note, c->server, c->now);
-	}
-	if (!c->persistent || c->fallback)
-		return 0;
-	if (c->stage == RIPTIDE_FORWARD_CONFIRMED || (!c->tcp && c->client_note.server))
+	if (c->stage == RIPTIDE_FORWARD_CONFIRMED || (!(c->facts & IS_TCP) && c->client_note.server)) {
 		remember_client(c);
-	else if (!c->remembered)
-		half_open_write(&c->client_note, c->server, c->now);
+	} else if (!(c->facts & REMEMBERED)) {
+		hash = mix(c->hash ^ settings.secret ^ (__u64)c->service << 32);
+		half_open_write(c->client_note.index, hash, NOTE_CLIENT, c->server, c->now);
+	}
 	return 0;
+}
+
+/* What stays of a packet that was sent on as its stage says. */
+static __always_inline void keep(struct connection *c)
+{
+	if (!(c->facts & RIPTIDE_SERVICE_TRANSLATES)) {
+		if (c->stage == RIPTIDE_FORWARD_CONFIRMED)
+			half_open_forget(c->flow_note.index);
+		else
+			half_open_write(c->flow_note.index, c->turned, NOTE_FLOW, c->server, c->now);
+	}
+	if ((c->facts & (RIPTIDE_SERVICE_PERSISTENT | TO_FALLBACK)) == RIPTIDE_SERVICE_PERSISTENT)
+		keep_client(c);
 }
 
 /* dr and tunnel: the first packet leaves a note, the second a flow. */
@@ -241,10 +260,12 @@ static __always_inline __u32 forward_as_is(struct packet *p, struct ethernet_hea
 	if (p->fragment)
 		note_fragment(p, NO_PLACE, c->server, c->mode, 0);
 	if (c->mode == RIPTIDE_MODE_TUNNEL)
-		return emit_tunnel(p, real, c->server, c->stage);
+		return send_tunnel(p, real, c->server, c->stage);
+	if (!real->interface)
+		return RIPTIDE_DROP_NO_NEIGHBOUR;
 	if (!reaches_vlan(p, real->interface, real->vlan))
 		return RIPTIDE_DROP_VLAN;
-	return emit_dr(p, ethernet, real, c->stage);
+	return send_dr(p, ethernet, real, c->stage);
 }
 
 /* nat and snat: the first packet leaves a beginning, by which the answer finds its way; the second makes it a flow. */
@@ -259,7 +280,8 @@ static __always_inline __u32 forward_translated(struct packet *p, struct etherne
 	if (!reaches_vlan(p, real->interface, real->vlan))
 		return RIPTIDE_DROP_VLAN;
 	if (fresh) {
-		struct beginning b = {.service = c->service, .mode = c->mode, .server = c->server};
+		struct beginning b = {
+			.service = c->service, .mode = c->mode, .server = c->server, .generation = real->generation};
 
 		c->beginning = translation_begin(p, ethernet, &b);
 	} else if (c->stage != RIPTIDE_FORWARD_CONFIRMED) {
@@ -286,31 +308,55 @@ static __always_inline __u32 forward_translated(struct packet *p, struct etherne
 }
 
 /* The confirmed connection's flow. */
-static __always_inline void enter(const struct packet *p, const struct connection *c)
+static __always_inline void enter(const struct packet *p, const struct connection *c, const struct real_server *real)
 {
-	struct beginning b = {.service = c->service, .mode = c->mode, .server = c->server};
+	struct beginning b = {.service = c->service, .mode = c->mode, .server = c->server, .generation = real->generation};
 
-	if (is_translating(c->mode))
+	if (c->facts & RIPTIDE_SERVICE_TRANSLATES) {
 		translation_confirm(p, c->beginning);
+		return;
+	}
+	flow_begin(p, &b, c->flow_note.server);
+}
+
+/* What is known of the connection before it has a server. */
+static __always_inline void recall(struct connection *c, struct packet *p, const struct service *service)
+{
+	c->turned = half_open_hash(p->name);
+	c->now = p->now;
+	c->server = RIPTIDE_NO_SERVER;
+	c->mode = service->mode;
+	c->beginning = NO_PLACE;
+	c->flow_note.server = RIPTIDE_NO_SERVER;
+	c->facts = service->flags;
+	if (p->key.protocol != IPPROTO_TCP)
+		c->facts |= BEGINS;
 	else
-		flow_begin(p, &b);
+		c->facts |= (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? IS_TCP | BEGINS : IS_TCP;
+	if (c->facts & RIPTIDE_SERVICE_TRANSLATES)
+		recall_beginning(c, p);
+	else
+		recall_note(c);
+	if (c->facts & RIPTIDE_SERVICE_PERSISTENT)
+		recall_client(c, &p->key);
+	if (c->server && c->server == service->fallback)
+		c->facts |= TO_FALLBACK;
+	c->stage = stage_of(c);
 }
 
 static __always_inline __u32 forward_connection(struct packet *p, struct ethernet_header *ethernet, struct connection *c)
 {
+	struct service *service = service_at(c->service);
 	struct real_server *real;
 	__u32 number, verdict;
 
-	c->tcp = p->key.protocol == IPPROTO_TCP;
-	c->begins = !c->tcp || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-	c->name = p->name;
-	c->now = p->now;
-	if (!recall(c, &p->key))
+	if (!service)
 		return RIPTIDE_DROP_TABLE_CHANGING;
+	recall(c, p, service);
 	if (!c->server) {
-		verdict = c->restricted && c->stage == RIPTIDE_FORWARD_NEW ? refuse_client(c->service, &p->key) : 0;
+		verdict = c->facts & RIPTIDE_SERVICE_RESTRICTED ? refuse_client(c->service, &p->key, c->stage == RIPTIDE_FORWARD_NEW) : 0;
 		if (!verdict)
-			verdict = choose(c);
+			verdict = choose(c, &p->key, service);
 		if (verdict)
 			return verdict;
 	}
@@ -319,13 +365,15 @@ static __always_inline __u32 forward_connection(struct packet *p, struct etherne
 	if (!number || !real)
 		return refuse(c);
 
-	verdict = is_translating(c->mode) ? forward_translated(p, ethernet, c, real) : forward_as_is(p, ethernet, c, real);
+	verdict = c->facts & RIPTIDE_SERVICE_TRANSLATES ? forward_translated(p, ethernet, c, real)
+							: forward_as_is(p, ethernet, c, real);
 	if (verdict != c->stage)
 		return verdict;
 	if (verdict == RIPTIDE_FORWARD_CONFIRMED)
-		enter(p, c);
+		enter(p, c, real);
 	keep(c);
-	count_traffic(p, number, verdict == RIPTIDE_FORWARD_CONFIRMED ? c->tcp : !c->tcp);
+	/* TCP is connected by its second packet, UDP by its first. */
+	count_traffic(p, number, (verdict == RIPTIDE_FORWARD_CONFIRMED) == !!(c->facts & IS_TCP));
 	return verdict;
 }
 
@@ -341,11 +389,14 @@ static __always_inline __u32 end_orphan(const struct service *service, __u32 pla
 /* A service has this packet, which begins a connection or belongs to one that has no flow yet. */
 static __noinline __u32 begin_connection(struct packet *p, __u32 service)
 {
-	struct connection c __attribute__((aligned(8))) = {.service = service};
+	struct connection c __attribute__((aligned(8)));
 	struct ethernet_header *ethernet = packet_begin(p);
 
 	if ((void *)(ethernet + 1) > packet_end(p))
 		return RIPTIDE_DROP_MALFORMED;
+	if (!addressed_to_us(p, ethernet->destination))
+		return RIPTIDE_PASS_OTHER_HOST;
+	c.service = service;
 	return forward_connection(p, ethernet, &c);
 }
 
@@ -364,15 +415,14 @@ static __noinline __u32 find_connection(struct packet *p, __u32 stale, __u32 *se
 	number = find_service(vip, p->key.protocol, bpf_ntohs(p->key.destination_port));
 	if (!number)
 		return RIPTIDE_PASS_PORT;
+	*service_number = number;
+	if (stale == NO_PLACE)
+		return RIPTIDE_FORWARD_NEW;
 	if ((void *)(ethernet + 1) > packet_end(p) || !addressed_to_us(p, ethernet->destination))
 		return RIPTIDE_PASS_OTHER_HOST;
 	service = service_at(number);
 	if (!service)
 		return RIPTIDE_DROP_TABLE_CHANGING;
-	*service_number = number;
-
-	if (stale == NO_PLACE)
-		return RIPTIDE_FORWARD_NEW;
 	if (p->key.protocol == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN))
 		return end_orphan(service, stale);
 	/* A flow that no longer holds makes way for its successor. */
@@ -380,11 +430,13 @@ static __noinline __u32 find_connection(struct packet *p, __u32 stale, __u32 *se
 	return RIPTIDE_FORWARD_NEW;
 }
 
-/* `stale` is the place of a flow that the packet belonged to and that no longer holds, or NO_PLACE. */
-static __always_inline __u32 connect(struct packet *p, __u32 stale)
+/* Whether a packet that find_connection() says this of may be a real server's. */
+static __always_inline int may_be_answer(__u32 verdict, __u32 number)
 {
-	__u32 service = 0;
-	__u32 verdict = find_connection(p, stale, &service);
+	struct service *service;
 
-	return verdict == RIPTIDE_FORWARD_NEW ? begin_connection(p, service) : verdict;
+	if (verdict != RIPTIDE_FORWARD_NEW)
+		return 1;
+	service = service_at(number);
+	return service && service->flags & RIPTIDE_SERVICE_IS_SOURCE;
 }

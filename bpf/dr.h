@@ -4,22 +4,24 @@
 
 #include "link.h"
 
-/*
- * Sends the packet on as one of `verdict`, or says why not. Where it leaves by the interface it came in by, the server's
- * source MAC is that interface's own, which saves a look-up.
- */
+/* Sends the packet, which is ours, on as one of `verdict`, or says why not. */
+static __always_inline __u32 send_dr(struct packet *p, struct ethernet_header *ethernet, const struct real_server *server,
+				     __u32 verdict)
+{
+	if (!server->interface)
+		return RIPTIDE_DROP_NO_NEIGHBOUR;
+	leave(p, ethernet, mac_word(server->mac), mac_word(server->source_mac), server->interface);
+	return verdict;
+}
+
+/* The same of any packet. */
 static __always_inline __u32 emit_dr(struct packet *p, struct ethernet_header *ethernet, const struct real_server *server,
 				     __u32 verdict)
 {
 	__u64 source = mac_word(server->source_mac);
 	__u32 interface = server->interface;
 
-	if (interface == p->xdp->ingress_ifindex && is_mac(ethernet->destination, source))
-		;
-	else if (!addressed_to_us(p, ethernet->destination))
+	if (!is_ours(p, ethernet, interface, source))
 		return RIPTIDE_PASS_OTHER_HOST;
-	else if (!interface)
-		return RIPTIDE_DROP_NO_NEIGHBOUR;
-	leave(p, ethernet, mac_word(server->mac), source, interface);
-	return verdict;
+	return send_dr(p, ethernet, server, verdict);
 }

@@ -17,12 +17,26 @@ static __always_inline __u32 first_state(const struct packet *p)
 	return p->tcp_flags & (TCP_FIN | TCP_RST) ? RIPTIDE_FLOW_CLOSING : RIPTIDE_FLOW_ESTABLISHED;
 }
 
+/* A connection is confirmed; `noted` is the server that its note counts for, 0 if there is none. */
+static __always_inline void count_confirmed(__u32 server, __u32 noted, __u32 state)
+{
+	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
+
+	if (load)
+		riptide_add_connections(load, state != RIPTIDE_FLOW_CLOSING, server == noted ? -1 : 0);
+	if (!noted || noted == server)
+		return;
+	load = bpf_map_lookup_elem(&server_loads, &noted);
+	if (load)
+		riptide_add_connections(load, 0, -1);
+}
+
 static __always_inline void count_established(__u32 server, __u32 state)
 {
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
 
 	if (load && state != RIPTIDE_FLOW_CLOSING)
-		__sync_fetch_and_add(&load->established, 1);
+		riptide_add_connections(load, 1, 0);
 }
 
 /* Where a flow begins. */
@@ -30,13 +44,11 @@ struct beginning {
 	__u32 service;
 	__u32 mode;
 	__u32 server;
+	__u32 generation; /* of the server */
 };
 
 static __always_inline void fill_flow(struct flow *flow, const struct packet *p, const struct beginning *b, __u32 state)
 {
-	__u32 server = b->server;
-	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
-
 	flow->key = p->key;
 	flow->seen = p->now;
 	flow->began = p->now;
@@ -44,23 +56,26 @@ static __always_inline void fill_flow(struct flow *flow, const struct packet *p,
 	flow->bytes = p->length;
 	flow->answer_packets = 0;
 	flow->answer_bytes = 0;
-	flow->server = server;
-	flow->generation = real ? real->generation : 0;
+	flow->server = b->server;
+	flow->generation = b->generation;
 	flow->service = b->service;
 	flow->state = state;
 	*(__u64 *)&flow->mode = b->mode;
 }
 
 /* The flow of a confirmed connection, in a mode that translates nothing. */
-static __noinline int flow_begin(const struct packet *p, const struct beginning *b)
+static __noinline int flow_begin(const struct packet *p, const struct beginning *b, __u32 noted)
 {
-	__u32 place = claim_place(p->name, FLOWS);
+	__u32 place = claim(p->name, FLOWS);
 	struct flow *flow = flow_at(place);
+
+	__u32 state = first_state(p);
 
 	if (!flow)
 		return 0;
-	fill_flow(flow, p, b, first_state(p));
-	count_established(b->server, flow->state);
+	/* Before the flow is written: a locked operation would wait for its memory, and a store does not. */
+	count_confirmed(b->server, noted, state);
+	fill_flow(flow, p, b, state);
 	publish(place, p->name);
 	return 0;
 }
@@ -110,7 +125,7 @@ static __always_inline void complete_beginning(const struct packet *p, const str
 	set_deltas(translation, &p->key);
 	if (b->mode == RIPTIDE_MODE_SNAT)
 		__sync_fetch_and_add(&load->source_ports, 1);
-	__sync_fetch_and_add(&load->half_open, 1);
+	riptide_add_connections(load, 0, 1);
 }
 
 /*
@@ -120,7 +135,7 @@ static __always_inline void complete_beginning(const struct packet *p, const str
 static __always_inline __u32 translation_begin(const struct packet *p, const struct ethernet_header *ethernet,
 					       const struct beginning *b)
 {
-	__u32 place = claim_place(p->name, BEGINNINGS);
+	__u32 place = claim(p->name, BEGINNINGS);
 	struct flow *flow;
 
 	if (place == NO_PLACE)
@@ -156,22 +171,24 @@ static __noinline int translation_confirm(const struct packet *p, __u32 beginnin
 	__u32 place = claim_place(p->name, FLOWS);
 	struct flow *flow = flow_at(place), *from = flow_at(beginning);
 	struct translation *translation = translation_at(place), *from_translation = translation_at(beginning);
-	__u32 server;
+	__u32 server, state;
 	struct server_load *load;
 
 	if (!flow || !translation || !from || !from_translation)
 		return 0;
+	/* Before the flow is written: a locked operation would wait for its memory, and a store does not. */
+	state = first_state(p);
+	server = from->server;
+	count_established(server, state);
+	load = bpf_map_lookup_elem(&server_loads, &server);
+	if (load && from->mode == RIPTIDE_MODE_SNAT)
+		__sync_fetch_and_add(&load->source_ports, 1);
 	*flow = *from;
 	*translation = *from_translation;
 	flow->seen = p->now;
-	flow->state = first_state(p);
+	flow->state = state;
 	flow->packets += 1;
 	flow->bytes += p->length;
-	count_established(flow->server, flow->state);
-	server = flow->server;
-	load = bpf_map_lookup_elem(&server_loads, &server);
-	if (load && flow->mode == RIPTIDE_MODE_SNAT)
-		__sync_fetch_and_add(&load->source_ports, 1);
 	expect_answers(place, FLOWS);
 	publish(place, p->name);
 	flow_remove(beginning);
@@ -225,14 +242,10 @@ static __always_inline __u32 flow_packet(struct packet *p, struct ethernet_heade
 	struct flow *flow = found->flow;
 	__u32 verdict;
 
-	if (p->fragment)
-		note_fragment(p, found->place, assigned->number, flow->mode, 0);
-	if ((p->now ^ flow->seen) >> settings.refresh_shift || p->tcp_flags & (TCP_FIN | TCP_RST))
-		flow_event(p, flow, assigned->server->state);
 	if (flow->mode == RIPTIDE_MODE_DR) {
 		verdict = emit_dr(p, ethernet, assigned->server, RIPTIDE_FORWARD_FLOW);
 	} else if (flow->mode == RIPTIDE_MODE_TUNNEL) {
-		verdict = emit_tunnel(p, assigned->server, assigned->number, RIPTIDE_FORWARD_FLOW);
+		verdict = emit_tunnel(p, ethernet, assigned->server, assigned->number, RIPTIDE_FORWARD_FLOW);
 	} else {
 		struct translation *translation = translation_at(found->place);
 
@@ -242,6 +255,10 @@ static __always_inline __u32 flow_packet(struct packet *p, struct ethernet_heade
 	}
 	if (verdict != RIPTIDE_FORWARD_FLOW)
 		return verdict;
+	if (p->fragment)
+		note_fragment(p, found->place, assigned->number, flow->mode, 0);
+	if ((p->now ^ flow->seen) >> settings.refresh_shift || p->tcp_flags & (TCP_FIN | TCP_RST))
+		flow_event(p, flow, assigned->server->state);
 	flow->seen = p->now;
 	flow->packets += 1;
 	flow->bytes += p->length;

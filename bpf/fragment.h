@@ -32,7 +32,7 @@ static __noinline int note_fragment(const struct packet *p, __u32 place, __u32 s
 	if (!real)
 		return 0;
 	note.generation = real->generation;
-	if ((mode == RIPTIDE_MODE_NAT || mode == RIPTIDE_MODE_SNAT) && translation && flow) {
+	if (is_translating(mode) && translation && flow) {
 		note.link = *translation;
 		if (is_answer) {
 			copy_address(note.link.source, flow->key.destination);
@@ -96,7 +96,7 @@ static __noinline __u32 follow_fragment(struct packet *p)
 	if (note->mode == RIPTIDE_MODE_DR)
 		verdict = emit_dr(p, ethernet, server, RIPTIDE_FORWARD_FRAGMENT);
 	else if (note->mode == RIPTIDE_MODE_TUNNEL)
-		verdict = emit_tunnel(p, server, number, RIPTIDE_FORWARD_FRAGMENT);
+		verdict = emit_tunnel(p, ethernet, server, number, RIPTIDE_FORWARD_FRAGMENT);
 	else
 		verdict = follow_translated(p, ethernet, note, server);
 	if (verdict != RIPTIDE_FORWARD_FRAGMENT)

@@ -14,9 +14,15 @@
 #define NOTE_FLOW 0
 #define NOTE_CLIENT 1
 
+/* The first word of what is noted: which connection or client. */
+static __always_inline __u32 note_signature(__u64 hash, __u32 kind)
+{
+	return ((__u32)(hash >> 32) & ~1u) | kind;
+}
+
+/* Where a note stands or may be written, and what it says. */
 struct note {
-	__u32 index; /* where it stands or may be written, in the map `half_open`; NO_PLACE: all places are taken */
-	__u32 signature;
+	__u32 index;  /* in the map `half_open`; NO_PLACE: all places are taken */
 	__u32 server; /* 0: nothing is noted */
 };
 
@@ -25,70 +31,94 @@ static __always_inline __u16 half_open_time(__u64 now)
 	return now >> settings.half_open_shift;
 }
 
-/* The global functions are that for the verifier's sake. */
-__noinline int half_open_find(struct note *note, __u64 hash, __u32 kind, __u64 now)
+/* Of a flow: its name, of which the upper bits, the better mixed ones, give the place. */
+static __always_inline __u64 half_open_hash(__u64 name)
 {
-	if (!note)
-		return 0;
-	note->index = NO_PLACE;
-	note->signature = ((__u32)(hash >> 32) & ~1u) | kind;
-	note->server = RIPTIDE_NO_SERVER;
+	return name >> 32 | name << 32;
+}
+
+/* The note as one word: server << 32 | index. The global functions are that for the verifier's sake. */
+__noinline __u64 half_open_search(__u64 hash, __u32 kind, __u64 now)
+{
+	__u32 signature = note_signature(hash, kind), free = NO_PLACE;
+	/* One unit more than the age: a CPU that is a tick ahead of ours writes what is not yet for us. */
+	__u16 time = half_open_time(now) + 1;
+
+#pragma unroll
 	for (int way = 0; way < 2; way++) {
 		__u32 index = ((__u32)hash ^ way) & settings.half_open_mask;
 		struct half_open *place = bpf_map_lookup_elem(&half_open, &index);
-		struct half_open there;
+		__u64 word;
+		__u32 server;
 		__u16 age;
 
 		if (!place)
 			continue;
-		*(__u64 *)&there = WORD64(place);
-		/* One unit more than the age: a CPU that is a tick ahead of ours writes what is not yet for us. */
-		age = half_open_time(now) - there.seen + 1;
-		if (there.server && there.signature == note->signature && age <= settings.half_open_lifetime + 1) {
-			note->index = index;
-			note->server = there.server;
-			return 1;
-		}
-		if (note->index == NO_PLACE && (!there.server || age > settings.half_open_hold + 1))
-			note->index = index;
+		word = WORD64(place);
+		server = word >> 32 & 0xffff;
+		age = time - (word >> 48);
+		if ((__u32)word == signature && server && age <= settings.half_open_lifetime + 1)
+			return (__u64)server << 32 | index;
+		if (free == NO_PLACE && (!server || age > settings.half_open_hold + 1))
+			free = index;
 	}
-	return 0;
+	return free;
+}
+
+static __always_inline struct note half_open_find(__u64 hash, __u32 kind, __u64 now)
+{
+	__u64 word = half_open_search(hash, kind, now);
+	struct note note = {.index = word, .server = word >> 32};
+
+	return note;
 }
 
 /* Puts a word in the place of another, and takes what was there out of its server's count. */
 __noinline int half_open_exchange(__u32 index, __u64 word)
 {
 	struct half_open *place = bpf_map_lookup_elem(&half_open, &index);
-	struct half_open before;
 	struct server_load *load;
+	__u64 before;
 	__u32 server;
 
 	if (!place)
 		return 0;
-	*(__u64 *)&before = __sync_lock_test_and_set((__u64 *)place, word);
-	if (!before.server || (before.signature & 1) != NOTE_FLOW)
+	before = __sync_lock_test_and_set((__u64 *)place, word);
+	server = before >> 32 & 0xffff;
+	if (!server || (before & 1) != NOTE_FLOW)
 		return 0;
-	server = before.server;
 	load = bpf_map_lookup_elem(&server_loads, &server);
 	if (load)
-		__sync_fetch_and_add(&load->half_open, -1);
+		riptide_add_connections(load, 0, -1);
 	return 0;
 }
 
-static __always_inline void half_open_write(const struct note *note, __u32 server, __u64 now)
+static __always_inline void half_open_write(__u32 index, __u64 hash, __u32 kind, __u32 server, __u64 now)
 {
-	struct half_open word = {.signature = note->signature, .server = server, .seen = half_open_time(now)};
-	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
+	struct server_load *load;
 
-	if (note->index == NO_PLACE)
+	if (index == NO_PLACE)
 		return;
-	if (load && (note->signature & 1) == NOTE_FLOW)
-		__sync_fetch_and_add(&load->half_open, 1);
-	half_open_exchange(note->index, *(__u64 *)&word);
+	load = bpf_map_lookup_elem(&server_loads, &server);
+	if (load && kind == NOTE_FLOW)
+		riptide_add_connections(load, 0, 1);
+	half_open_exchange(index, (__u64)half_open_time(now) << 48 | (__u64)server << 32 | note_signature(hash, kind));
 }
 
-static __always_inline void half_open_clear(const struct note *note)
+static __always_inline void half_open_clear(__u32 index)
 {
-	if (note->index != NO_PLACE)
-		half_open_exchange(note->index, 0);
+	if (index != NO_PLACE)
+		half_open_exchange(index, 0);
+}
+
+/*
+ * Removes the note, which was there a moment ago, by a store that waits for nothing. (If another CPU has just put its own in its
+ * place, that connection is scheduled by hash, and the next sweep corrects the count.)
+ */
+static __always_inline void half_open_forget(__u32 index)
+{
+	struct half_open *place = bpf_map_lookup_elem(&half_open, &index);
+
+	if (place)
+		WORD64(place) = 0;
 }

@@ -22,6 +22,9 @@ static __always_inline int is_error(const struct icmp_error *error, int ipv4)
 	return error->type < 128;
 }
 
+/* An error behind more extension headers than that is left to the kernel: offsets in it stay below the masks. */
+#define FURTHEST_ERROR 1024
+
 /* Reads what an error quotes; answers whether it is one, about TCP or UDP, of the family that carries it. */
 static __always_inline int read_quotation(struct packet *p, struct quotation *q, int ipv4)
 {
@@ -31,7 +34,7 @@ static __always_inline int read_quotation(struct packet *p, struct quotation *q,
 	struct ipv6hdr *ip6 = packet_begin(p) + inner;
 	__u32 *ports;
 
-	if ((void *)(error + 1) > packet_end(p) || !is_error(error, ipv4))
+	if (p->l4 > FURTHEST_ERROR || (void *)(error + 1) > packet_end(p) || !is_error(error, ipv4))
 		return 0;
 	if (ipv4) {
 		if ((void *)(ip + 1) > packet_end(p) || ip->version != 4 || ip->ihl < 5 || !has_ports(ip->protocol) ||
@@ -50,7 +53,8 @@ static __always_inline int read_quotation(struct packet *p, struct quotation *q,
 		store_ports(&q->key, 0, ip6->nexthdr);
 	}
 	ports = packet_begin(p) + (q->l4 & 0x7ff);
-	if ((void *)(ports + 2) > packet_end(p))
+	/* What lies behind the packet's end is not quoted. */
+	if ((void *)(ports + 2) > packet_end(p) || q->l4 + 8 > p->l3 + p->length)
 		return 0;
 	store_ports(&q->key, *ports, q->key.protocol);
 	return 1;
@@ -73,6 +77,34 @@ struct correction {
 	__u32 quoted_ports;
 };
 
+/*
+ * Corrects the checksum of the quoted TCP or UDP, if it is in the quotation, by what the sum of addresses and ports changed.
+ * Answers by what that changes the sum of the ICMP message.
+ */
+static __noinline __u16 correct_quoted_checksum(struct packet *p, const struct quotation *q, __u16 delta)
+{
+	int tcp = q->key.protocol == IPPROTO_TCP;
+	__u32 offset = q->l4 + (tcp ? 16 : 6);
+	__u16 *check = packet_begin(p) + (offset & 0x7ff);
+	__u16 before;
+
+	if ((void *)(check + 1) > packet_end(p) || offset + 2 > p->l3 + p->length || (!tcp && !*check))
+		return 0;
+	before = *check;
+	*check = adjust_checksum(before, delta);
+	if (!tcp && !*check)
+		*check = 0xffff;
+	return fold_sum((__u64)*check + (__u16)~before);
+}
+
+/* Whether the error may go on, as any packet that is forwarded. */
+static __always_inline int has_time(struct packet *p, int ipv4)
+{
+	struct iphdr *ip = packet_begin(p) + (p->l3 & 0x3f);
+
+	return (void *)(ip + 1) <= packet_end(p) && (ipv4 ? ip->ttl : ((struct ipv6hdr *)ip)->hop_limit) > 1;
+}
+
 static __always_inline void correct_ipv4(struct packet *p, const struct correction *c, const struct quotation *q)
 {
 	struct iphdr *ip = packet_begin(p) + (p->l3 & 0x3f);
@@ -80,14 +112,16 @@ static __always_inline void correct_ipv4(struct packet *p, const struct correcti
 	struct iphdr *inner = (void *)(error + 1);
 	__u32 *ports = packet_begin(p) + (q->l4 & 0x7ff);
 	__u64 before, after;
+	__u16 delta;
 
 	if ((void *)(ip + 1) > packet_end(p) || (void *)(inner + 1) > packet_end(p) || (void *)(ports + 1) > packet_end(p))
 		return;
 	before = (__u64)ip->saddr + ip->daddr;
+	ip->ttl -= 1;
 	if (c->source)
 		ip->saddr = c->source[1] >> 32;
 	ip->daddr = c->destination[1] >> 32;
-	ip->check = adjust_checksum(ip->check, fold_sum((__u64)ip->saddr + ip->daddr + (__u16)~fold_sum(before)));
+	ip->check = adjust_checksum(ip->check, fold_sum((__u64)ip->saddr + ip->daddr + (__u16)~fold_sum(before)) + TTL_DELTA);
 
 	/* The quoted header's own checksum follows its addresses, so for ICMP's the two changes cancel. */
 	before = (__u64)inner->saddr + inner->daddr;
@@ -95,9 +129,15 @@ static __always_inline void correct_ipv4(struct packet *p, const struct correcti
 	inner->saddr = c->quoted_source[1] >> 32;
 	inner->daddr = c->quoted_destination[1] >> 32;
 	inner->check = adjust_checksum(inner->check, fold_sum(after + (__u16)~fold_sum(before)));
-	before = *ports;
+	delta = fold_sum((__u64)c->quoted_ports + (__u16)~fold_sum(*ports));
+	error->checksum = adjust_checksum(error->checksum, delta);
+	delta = fold_sum((__u64)delta + fold_sum(after + (__u16)~fold_sum(before)));
 	*ports = c->quoted_ports;
-	error->checksum = adjust_checksum(error->checksum, fold_sum((__u64)c->quoted_ports + (__u16)~fold_sum(before)));
+	delta = correct_quoted_checksum(p, q, delta);
+	error = packet_begin(p) + (p->l4 & 0x7ff);
+	if ((void *)(error + 1) > packet_end(p))
+		return;
+	error->checksum = adjust_checksum(error->checksum, delta);
 }
 
 static __always_inline void correct_ipv6(struct packet *p, const struct correction *c, const struct quotation *q)
@@ -106,21 +146,27 @@ static __always_inline void correct_ipv6(struct packet *p, const struct correcti
 	struct icmp_error *error = packet_begin(p) + (p->l4 & 0x7ff);
 	struct ipv6hdr *inner = (void *)(error + 1);
 	__u32 *ports = packet_begin(p) + (q->l4 & 0x7ff);
-	__u64 before, after;
+	__u64 before, quoted_before;
+	__u16 delta, outer;
 
 	if ((void *)(ip + 1) > packet_end(p) || (void *)(inner + 1) > packet_end(p) || (void *)(ports + 1) > packet_end(p))
 		return;
-	before = address_sum(&ip->saddr) + address_sum(&ip->daddr) + address_sum(&inner->saddr) + address_sum(&inner->daddr) +
-		 *ports;
+	ip->hop_limit -= 1;
+	before = address_sum(&ip->saddr) + address_sum(&ip->daddr);
+	quoted_before = address_sum(&inner->saddr) + address_sum(&inner->daddr) + *ports;
 	if (c->source)
 		copy_address(&ip->saddr, c->source);
 	copy_address(&ip->daddr, c->destination);
 	copy_address(&inner->saddr, c->quoted_source);
 	copy_address(&inner->daddr, c->quoted_destination);
 	*ports = c->quoted_ports;
-	after = address_sum(&ip->saddr) + address_sum(&ip->daddr) + address_sum(&inner->saddr) + address_sum(&inner->daddr) +
-		*ports;
-	error->checksum = adjust_checksum(error->checksum, fold_sum(after + (__u16)~fold_sum(before)));
+	delta = fold_sum(address_sum(&inner->saddr) + address_sum(&inner->daddr) + *ports + (__u16)~fold_sum(quoted_before));
+	outer = fold_sum(address_sum(&ip->saddr) + address_sum(&ip->daddr) + (__u16)~fold_sum(before));
+	outer = fold_sum((__u64)outer + delta + correct_quoted_checksum(p, q, delta));
+	error = packet_begin(p) + (p->l4 & 0x7ff);
+	if ((void *)(error + 1) > packet_end(p))
+		return;
+	error->checksum = adjust_checksum(error->checksum, outer);
 }
 
 static __always_inline void correct(struct packet *p, const struct correction *c, const struct quotation *q, int ipv4)
@@ -139,9 +185,9 @@ static __always_inline __u32 error_to_server(struct packet *p, struct ethernet_h
 	struct correction c = {};
 
 	if (found->flow->mode == RIPTIDE_MODE_DR)
-		return emit_dr(p, ethernet, server, RIPTIDE_FORWARD_ERROR);
+		return send_dr(p, ethernet, server, RIPTIDE_FORWARD_ERROR);
 	if (found->flow->mode == RIPTIDE_MODE_TUNNEL)
-		return emit_tunnel(p, server, number, RIPTIDE_FORWARD_ERROR);
+		return send_tunnel(p, server, number, RIPTIDE_FORWARD_ERROR);
 	translation = translation_at(found->place);
 	if (!translation)
 		return RIPTIDE_DROP_TABLE_CHANGING;
@@ -152,6 +198,8 @@ static __always_inline __u32 error_to_server(struct packet *p, struct ethernet_h
 	c.quoted_source = (const __u64 *)translation->destination;
 	c.quoted_destination = (const __u64 *)translation->source;
 	c.quoted_ports = translation->destination_port | (__u32)translation->source_port << 16;
+	if (!has_time(p, ipv4))
+		return RIPTIDE_DROP_EXPIRED;
 	correct(p, &c, q, ipv4);
 	leave(p, ethernet, mac_word(server->mac), mac_word(server->source_mac), server->interface);
 	return RIPTIDE_FORWARD_ERROR;
@@ -173,6 +221,8 @@ static __always_inline __u32 error_to_client(struct packet *p, struct ethernet_h
 	c.quoted_source = (const __u64 *)key->source;
 	c.quoted_destination = (const __u64 *)key->destination;
 	c.quoted_ports = key->source_port | (__u32)key->destination_port << 16;
+	if (!has_time(p, ipv4))
+		return RIPTIDE_DROP_EXPIRED;
 	correct(p, &c, q, ipv4);
 	leave(p, ethernet, mac_word(translation->client_mac), mac_word(translation->own_mac), translation->client_interface);
 	return RIPTIDE_FORWARD_ERROR;

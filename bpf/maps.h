@@ -78,11 +78,14 @@ struct {
 	__type(value, struct persistence);
 } persistence SEC(".maps");
 
-/* Addresses that are ours. Written by the daemon; a full one fails the configuration. */
+/*
+ * Addresses that are ours, found by open addressing. Written by the daemon through memory; a full one fails the configuration.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct vip_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RIPTIDE_VIP_PLACES);
+	__type(key, __u32);
 	__type(value, struct vip);
 } vips SEC(".maps");
 

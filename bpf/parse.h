@@ -128,6 +128,9 @@ struct extension_header {
 	__be32 identification;
 };
 
+/* Offset in a routing header. */
+#define SEGMENTS_LEFT 3
+
 /* What lies behind the extension headers: offset of the transport header, its protocol, and whether it may be read. */
 struct behind_extensions {
 	__u16 offset;
@@ -165,6 +168,11 @@ __noinline __u64 skip_extension_headers(struct xdp_md *xdp, __u32 offset, __u32 
 		header = (void *)(long)xdp->data + offset;
 		if ((void *)(header + 1) > (void *)(long)xdp->data_end)
 			break;
+		/* The destination is only the next on the packet's way: nothing here is said of the last (RFC 8200 §4.4). */
+		if (next == IPPROTO_ROUTING && ((__u8 *)header)[SEGMENTS_LEFT]) {
+			behind.parsed = PARSED_PROTOCOL;
+			return *(__u64 *)&behind;
+		}
 		if (next == IPPROTO_FRAGMENT) {
 			/* An atomic fragment (RFC 6946) is a whole packet; only the first of others has what comes next. */
 			if (header->fragment & bpf_htons(0xfff9)) {

@@ -17,7 +17,8 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 	if (parsed == PARSED_NOTHING)
 		return RIPTIDE_PASS_UNPARSED;
 	blur_packet(p);
-	if (parsed == PARSED_PROTOCOL && (p->key.protocol == IPPROTO_ICMPV6 || p->key.protocol == IPPROTO_ICMP)) {
+	if (parsed == PARSED_PROTOCOL &&
+	    p->key.protocol == (is_ipv4_mapped(p->key.source) ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
 		verdict = p->key.protocol == IPPROTO_ICMPV6 ? answer_neighbour_solicitation(p) : RIPTIDE_PASS_PROTOCOL;
 		if (verdict == RIPTIDE_PASS_PROTOCOL)
 			verdict = relay_error(p);
@@ -38,10 +39,30 @@ static __noinline __u32 without_ports(struct packet *p, __u32 parsed)
 	return parsed == PARSED_PROTOCOL ? RIPTIDE_PASS_PROTOCOL : RIPTIDE_DROP_MALFORMED;
 }
 
-/* What the balancer itself has to tell the sender of a packet. */
+/* The drop in the place of an answer that may not be sent. */
+static __always_inline __u32 unanswered(__u32 verdict)
+{
+	switch (verdict) {
+	case RIPTIDE_REPLY_TOO_BIG:
+		return RIPTIDE_DROP_TOO_BIG;
+	case RIPTIDE_REPLY_EXPIRED:
+		return RIPTIDE_DROP_EXPIRED;
+	case RIPTIDE_REPLY_RESET:
+		return RIPTIDE_DROP_SERVER_GONE;
+	default:
+		return RIPTIDE_DROP_NO_SERVER;
+	}
+}
+
+/*
+ * What the balancer itself has to tell the sender of a packet: nothing about an ICMP error, and nothing to what is no single
+ * host (RFC 1122 §3.2.2, RFC 4443 §2.4).
+ */
 static __noinline __u32 answer(struct packet *p, __u32 verdict)
 {
 	blur_packet(p);
+	if (!has_ports(p->key.protocol) || !is_host(p->key.source))
+		return unanswered(verdict);
 	switch (verdict) {
 	case RIPTIDE_REPLY_TOO_BIG:
 		return answer_error(p, TOO_BIG, p->limit, verdict);
@@ -54,6 +75,37 @@ static __noinline __u32 answer(struct packet *p, __u32 verdict)
 			return answer_reset(p, verdict);
 		return answer_error(p, PORT_REFUSED, 0, verdict);
 	}
+}
+
+/* A real server's packet, of which the flow did not stand where it is looked for first; else `otherwise`. */
+static __noinline __u32 late_answer(struct packet *p, __u32 otherwise)
+{
+	struct ethernet_header *ethernet = packet_begin(p);
+	struct found found = answer_find(&p->key, p->name);
+	struct assignment assigned;
+
+	if (!found.flow || (void *)(ethernet + 1) > packet_end(p))
+		return otherwise;
+	assigned = flow_server(&found);
+	return is_served(&assigned) ? answer_packet(p, ethernet, &found, &assigned) : otherwise;
+}
+
+/*
+ * A packet of no flow, or of one that no longer holds, at the place `stale`. What no service has may be an answer; and what one
+ * has, if the service's address is also one that snat speaks from.
+ */
+static __always_inline __u32 connect(struct packet *p, __u32 stale)
+{
+	__u32 service = 0;
+	__u32 verdict = find_connection(p, stale, &service);
+
+	if (settings.beginning_buckets && stale == NO_PLACE && may_be_answer(verdict, service)) {
+		__u32 answered = late_answer(p, RIPTIDE_FORWARD_NEW);
+
+		if (answered != RIPTIDE_FORWARD_NEW)
+			return answered;
+	}
+	return verdict == RIPTIDE_FORWARD_NEW ? begin_connection(p, service) : verdict;
 }
 
 static __always_inline __u32 handle(struct packet *p)
@@ -87,7 +139,7 @@ static __always_inline __u32 handle(struct packet *p)
 			return flow_packet(p, ethernet, &found, &assigned);
 		stale = found.place;
 	} else if (settings.beginning_buckets) {
-		found = answer_find(&p->key, p->name);
+		found = answer_find_first(&p->key, p->name);
 		if (found.flow) {
 			assigned = flow_server(&found);
 			if (is_served(&assigned))

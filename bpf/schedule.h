@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hash.h"
+#include "service.h"
 
 static __always_inline __u32 slot_at(__u32 place)
 {
@@ -10,20 +11,6 @@ static __always_inline __u32 slot_at(__u32 place)
 	struct slots *run = bpf_map_lookup_elem(&slots, &element);
 
 	return run ? run->server[place % RIPTIDE_SLOTS_PER_ELEMENT] : RIPTIDE_NO_SERVER;
-}
-
-/* A run's place and size: one word, since the daemon may be changing both. */
-struct run {
-	__u32 first;
-	__u32 size;
-};
-
-static __always_inline struct run read_run(const __u32 *first)
-{
-	__u64 word = WORD64(first);
-	struct run run = {.first = word, .size = word >> 32};
-
-	return run;
 }
 
 /* By the Maglev table: the same for the same hash, in shares by weight. */
@@ -44,75 +31,97 @@ static __always_inline __u32 schedule_by_turn(const struct service *service, __u
 	return slot_at(sequence.first + __sync_fetch_and_add(&state->turn, 1) % sequence.size);
 }
 
+/* The server with the lowest load that was found so far. */
 struct candidate {
 	__u32 server;
 	__u64 load;
-	__u64 weight;
 };
 
-/* Keeps the better of `best` and `server`: fewer connections, for its weight if weights count. */
+/*
+ * Connections that a server has, by its weight if that counts. What cost and shift make of one connection at weight 1 leaves
+ * room for 2^24 of them; equal shares compare as equal up to some hundred times the weight.
+ */
+#define LOAD_SHIFT 9
+
+static __always_inline __u64 load_of(const struct server_load *load, int weighted)
+{
+	__s64 connections = riptide_connections(load);
+
+	/* The counts are corrected only now and then: one that is below zero for a while must not look like the highest. */
+	if (connections < 0)
+		return 0;
+	return weighted ? connections * load->cost >> LOAD_SHIFT : (__u64)connections;
+}
+
+/* Keeps the better of `best` and `server`. */
 static __always_inline void consider(struct candidate *best, __u32 server, int weighted)
 {
 	struct server_load *load = bpf_map_lookup_elem(&server_loads, &server);
-	__u64 connections, weight;
+	__u64 its;
 
-	if (!load || !server)
+	if (!load)
 		return;
-	connections = WORD64(&load->established) + WORD64(&load->half_open);
-	/* The counts are corrected only now and then: one that is below zero for a while must not look like the highest. */
-	if ((__s64)connections < 0)
-		connections = 0;
-	weight = weighted ? load->weight : 1;
-	if (best->server && connections * best->weight >= best->load * weight)
+	its = load_of(load, weighted);
+	if (its >= best->load)
 		return;
 	best->server = server;
-	best->load = connections;
-	best->weight = weight;
+	best->load = its;
+}
+
+/* The one to begin with: in shares by weight, or even ones. */
+static __always_inline __u32 draw(const struct service *service, struct run members, __u64 hash, int weighted)
+{
+	return weighted ? schedule_by_hash(service, hash) : slot_at(members.first + hash_place(hash, members.size));
 }
 
 /*
  * lc and wlc. The first to be considered is drawn by hash, in shares by weight for wlc, and only a server with a lower load
  * displaces it: so servers that are equally loaded, idle ones too, share evenly and a burst does not go to one of them.
- *
- * A global function, for the verifier's sake: hence the check of the pointer.
  */
-__noinline __u32 schedule_by_load(const struct service *service, __u64 hash, int weighted)
+static __always_inline __u32 least_loaded(const struct service *service, __u64 hash, int weighted)
 {
-	struct candidate best = {};
-	struct run members;
-	__u32 count;
+	struct candidate best = {.load = ~0ULL};
+	struct run members = read_run(&service->members_first);
+	__u32 drawn;
 
-	if (!service)
+	if (!members.size)
 		return RIPTIDE_NO_SERVER;
-	members = read_run(&service->members_first);
-	count = members.size;
-	if (!count)
-		return RIPTIDE_NO_SERVER;
-	if (weighted)
-		consider(&best, schedule_by_hash(service, hash), weighted);
-	else
-		consider(&best, slot_at(members.first + hash_place(hash, count)), weighted);
-	if (count > RIPTIDE_COMPARE_ALL) {
-		hash = mix(hash);
-		if (weighted)
-			consider(&best, schedule_by_hash(service, hash), weighted);
-		else
-			consider(&best, slot_at(members.first + hash_place(hash, count)), weighted);
+	drawn = draw(service, members, hash, weighted);
+	if (drawn)
+		consider(&best, drawn, weighted);
+	if (members.size > RIPTIDE_COMPARE_ALL) {
+		drawn = draw(service, members, mix(hash), weighted);
+		if (drawn)
+			consider(&best, drawn, weighted);
 		return best.server;
 	}
-	/* A run begins with an element of its own. */
+	/* A run begins with an element of its own, and what it leaves of the last is filled with its last server. */
 	for (__u32 i = 0; i < RIPTIDE_COMPARE_ALL; i += RIPTIDE_SLOTS_PER_ELEMENT) {
 		__u32 element = (members.first + i) / RIPTIDE_SLOTS_PER_ELEMENT;
-		struct slots *run = bpf_map_lookup_elem(&slots, &element);
+		__u64 *run = bpf_map_lookup_elem(&slots, &element);
+		__u64 word;
 
-		if (i >= count || !run)
+		if (i >= members.size || !run)
 			break;
+		word = WORD64(run);
 #pragma unroll
-		for (__u32 j = 0; j < RIPTIDE_SLOTS_PER_ELEMENT; j++)
-			if (i + j < count)
-				consider(&best, run->server[j], weighted);
+		for (__u32 j = 0; j < RIPTIDE_SLOTS_PER_ELEMENT; j++) {
+			consider(&best, word & 0xffff, weighted);
+			word >>= 16;
+		}
 	}
 	return best.server;
+}
+
+/* Global functions, for the verifier's sake: hence the check of the pointer. */
+__noinline __u32 schedule_by_weighted_load(const struct service *service, __u64 hash)
+{
+	return service ? least_loaded(service, hash, 1) : RIPTIDE_NO_SERVER;
+}
+
+__noinline __u32 schedule_by_load(const struct service *service, __u64 hash)
+{
+	return service ? least_loaded(service, hash, 0) : RIPTIDE_NO_SERVER;
 }
 
 static __always_inline int is_full(const struct real_server *server, __u32 number)
@@ -125,7 +134,7 @@ static __always_inline int is_full(const struct real_server *server, __u32 numbe
 	load = bpf_map_lookup_elem(&server_loads, &number);
 	if (!load)
 		return 0;
-	connections = WORD64(&load->established) + WORD64(&load->half_open);
+	connections = riptide_connections(load);
 	return connections >= (__s64)server->max_connections;
 }
 
@@ -163,9 +172,9 @@ static __always_inline __u32 schedule(const struct service *service, __u32 numbe
 {
 	switch (service->scheduler) {
 	case RIPTIDE_SCHEDULER_WLC:
-		return schedule_by_load(service, hash, 1);
+		return schedule_by_weighted_load(service, hash);
 	case RIPTIDE_SCHEDULER_LC:
-		return schedule_by_load(service, hash, 0);
+		return schedule_by_load(service, hash);
 	case RIPTIDE_SCHEDULER_WRR:
 	case RIPTIDE_SCHEDULER_RR:
 		return schedule_by_turn(service, number);

@@ -19,7 +19,7 @@ static __always_inline int port_in_use(const struct flow *flow, const struct tra
 {
 	__u64 name = answer_name(flow, translation);
 
-	return find_answer(name, FLOWS) != NO_PLACE || find_answer(name, BEGINNINGS) != NO_PLACE;
+	return find_answer(name) != NO_PLACE;
 }
 
 /* Ends the flow that looks like this one to the server, if it is closing. A global function, like the next, for the verifier. */
@@ -32,7 +32,7 @@ __noinline int make_way(__u32 place)
 
 	if (!flow || !translation)
 		return 0;
-	at = find_answer(answer_name(flow, translation), FLOWS);
+	at = find_answer(answer_name(flow, translation));
 	if (at == NO_PLACE)
 		return 0;
 	bucket = bucket_at(at / RIPTIDE_WAYS);

@@ -104,7 +104,7 @@ static long adopt_flow(__u32 number, void *unused)
 	if (region == BEGINNINGS && !settings.beginning_buckets)
 		return 0;
 	name = name_flow(&adoptee->flow.key, settings.secret);
-	if (find_place(name, region) != NO_PLACE)
+	if ((region == FLOWS ? find_place(name) : find_beginning(name)) != NO_PLACE)
 		return 0;
 	place = claim_place(name, region);
 	flow = flow_at(place);
@@ -112,7 +112,7 @@ static long adopt_flow(__u32 number, void *unused)
 		return 0;
 	*flow = adoptee->flow;
 	translation = translation_at(place);
-	if (is_translated(flow) && translation) {
+	if (is_translating(flow->mode) && translation) {
 		*translation = adoptee->translation;
 		expect_answers(place, region);
 	}

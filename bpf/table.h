@@ -23,11 +23,19 @@ enum region {
 
 #define CHOICES 2
 
+/*
+ * The upper half of the name gives the place: in the lower one, clients and VIPs that differ in an address's last octet alone
+ * differ little. The second choice is one of the RIPTIDE_BUCKET_GROUP buckets around the first, which are a page of memory: whoever finds
+ * nothing has looked at both, and pays for one.
+ */
 static __always_inline __u32 bucket_of(__u64 name, int choice, enum region region)
 {
+	__u32 first;
+
 	if (region == BEGINNINGS)
 		return settings.flow_buckets + hash_place(name >> 32, settings.beginning_buckets);
-	return hash_place(choice ? name >> 32 : name, settings.flow_buckets);
+	first = hash_place(name >> 32, settings.flow_buckets);
+	return choice ? first ^ ((name >> 40 & (RIPTIDE_BUCKET_GROUP - 1)) | 1) : first;
 }
 
 static __always_inline int choices(enum region region)
@@ -38,7 +46,7 @@ static __always_inline int choices(enum region region)
 /* The way that a flow is put into if it is free: then it is found at once. */
 static __always_inline __u32 preferred_way(__u64 name)
 {
-	return name >> 2 & (RIPTIDE_WAYS - 1);
+	return name >> 34 & (RIPTIDE_WAYS - 1);
 }
 
 static __always_inline struct flow_bucket *bucket_at(__u32 index)
@@ -54,6 +62,12 @@ static __always_inline struct flow *flow_at(__u32 place)
 static __always_inline struct translation *translation_at(__u32 place)
 {
 	return bpf_map_lookup_elem(&translations, &place);
+}
+
+/* Fetches memory that will be wanted. */
+static __always_inline void touch(const void *there)
+{
+	(void)WORD64(there);
 }
 
 struct found {
@@ -78,25 +92,71 @@ static __always_inline int same_key(const struct flow_key *a, const struct flow_
 	return left[0] == right[0] && left[1] == right[1] && left[2] == right[2] && left[3] == right[3] && left[4] == right[4];
 }
 
-/* The place of the flow of this name, or NO_PLACE. A global function: the verifier walks its loop once. */
-__noinline __u32 find_place(__u64 name, __u32 region)
+/* Whether any of a bucket's cells has the name, but for its lowest bits. */
+static __always_inline int has_name(const __u64 *cells, __u64 name, __u32 ignored_bits)
 {
+#pragma unroll
+	for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
+		if ((WORD64(&cells[way]) ^ name) >> ignored_bits == 0)
+			return 1;
+	return 0;
+}
+
+static __always_inline __u32 way_of(const __u64 *cells, __u64 name, __u32 ignored_bits)
+{
+#pragma unroll
+	for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
+		if ((WORD64(&cells[way]) ^ name) >> ignored_bits == 0)
+			return way;
+	return RIPTIDE_WAYS;
+}
+
+static __always_inline const __u64 *cells_of(const struct flow_bucket *bucket, int answers)
+{
+	return answers ? bucket->answer : bucket->name;
+}
+
+/*
+ * Where the name stands among the names or the answers: the index of the bucket times ways plus the way, or NO_PLACE. Mostly it
+ * stands nowhere, so that is found out first.
+ */
+static __always_inline __u32 search(__u64 name, __u32 region, int answers, __u32 ignored_bits)
+{
+#pragma unroll
 	for (int choice = 0; choice < CHOICES; choice++) {
-		__u32 index;
+		__u32 index, way;
 		struct flow_bucket *bucket;
 
 		if (choice >= choices(region))
 			break;
 		index = bucket_of(name, choice, region);
 		bucket = bucket_at(index);
-		if (!bucket)
+		if (!bucket || !has_name(cells_of(bucket, answers), name, ignored_bits))
 			continue;
-#pragma unroll
-		for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
-			if (WORD64(&bucket->name[way]) == name)
-				return index * RIPTIDE_WAYS + way;
+		way = way_of(cells_of(bucket, answers), name, ignored_bits);
+		if (way < RIPTIDE_WAYS)
+			return index * RIPTIDE_WAYS + way;
 	}
 	return NO_PLACE;
+}
+
+/* The place of the flow of this name, or NO_PLACE. Global functions: the verifier walks them once. */
+__noinline __u32 find_place(__u64 name)
+{
+	return search(name, FLOWS, 0, 0);
+}
+
+__noinline __u32 find_beginning(__u64 name)
+{
+	return search(name, BEGINNINGS, 0, 0);
+}
+
+/* Where the answer of this name stands. */
+__noinline __u32 find_answer(__u64 name)
+{
+	__u32 at = search(name, FLOWS, 1, RIPTIDE_PLACE_BITS);
+
+	return at == NO_PLACE ? search(name, BEGINNINGS, 1, RIPTIDE_PLACE_BITS) : at;
 }
 
 static __always_inline struct found flow_in_place(const struct flow_key *key, __u64 name, __u32 place)
@@ -113,28 +173,42 @@ static __always_inline struct found flow_in_place(const struct flow_key *key, __
 	return found;
 }
 
-/* The flow that a client's packet belongs to. */
+/* Whether the name stands in its first bucket, which is this one, or in its second. */
+static __always_inline int is_known(const struct flow_bucket *bucket, __u64 name)
+{
+	if (has_name(bucket->name, name, 0))
+		return 1;
+	bucket = bucket_at(bucket_of(name, 1, FLOWS));
+	return bucket && has_name(bucket->name, name, 0);
+}
+
+/*
+ * The flow that a client's packet belongs to. The memory of the place where it most likely is, or will be, is on its way while
+ * the bucket's comes.
+ */
 static __always_inline struct found flow_find(const struct flow_key *key, __u64 name)
 {
 	__u32 index = bucket_of(name, 0, FLOWS);
 	__u32 way = preferred_way(name);
 	__u32 place = index * RIPTIDE_WAYS + way;
 	struct flow_bucket *bucket = bucket_at(index);
+	struct flow *flow = flow_at(place);
 	struct found found = {.word = name};
 
-	if (!bucket)
+	if (!bucket || !flow)
 		return found;
+	touch(flow);
 	if (WORD64(&bucket->name[way]) != name) {
-		place = find_place(name, FLOWS);
+		if (!is_known(bucket, name))
+			return found;
+		place = find_place(name);
 		if (place == NO_PLACE)
 			return found;
 		return flow_in_place(key, name, place);
 	}
 	found.place = place;
 	found.cell = &bucket->name[way];
-	found.flow = flow_at(place);
-	if (found.flow && !same_key(&found.flow->key, key))
-		found.flow = NULL;
+	found.flow = same_key(&flow->key, key) ? flow : NULL;
 	return found;
 }
 
@@ -142,7 +216,7 @@ static __always_inline struct found flow_find(const struct flow_key *key, __u64 
 static __always_inline struct found beginning_find(const struct flow_key *key, __u64 name)
 {
 	struct found found = {};
-	__u32 place = find_place(name, BEGINNINGS);
+	__u32 place = find_beginning(name);
 
 	if (place == NO_PLACE)
 		return found;
@@ -152,30 +226,6 @@ static __always_inline struct found beginning_find(const struct flow_key *key, _
 static __always_inline int is_answer_cell(__u64 cell, __u64 name)
 {
 	return (cell ^ name) >> RIPTIDE_PLACE_BITS == 0;
-}
-
-/*
- * Where the answer of this name stands: the index of the bucket times ways plus the way, or NO_PLACE. A global function, for
- * the verifier's sake.
- */
-__noinline __u32 find_answer(__u64 name, __u32 region)
-{
-	for (int choice = 0; choice < CHOICES; choice++) {
-		__u32 index;
-		struct flow_bucket *bucket;
-
-		if (choice >= choices(region))
-			break;
-		index = bucket_of(name, choice, region);
-		bucket = bucket_at(index);
-		if (!bucket)
-			continue;
-#pragma unroll
-		for (__u32 way = 0; way < RIPTIDE_WAYS; way++)
-			if (is_answer_cell(WORD64(&bucket->answer[way]), name))
-				return index * RIPTIDE_WAYS + way;
-	}
-	return NO_PLACE;
 }
 
 /* Whether an answer with this 5-tuple is one to the flow. */
@@ -201,24 +251,25 @@ static __always_inline struct found answer_in_cell(const struct flow_key *key, _
 	return found;
 }
 
-/* The flow that a real server's packet is an answer to. */
-static __always_inline struct found answer_find(const struct flow_key *key, __u64 name)
+/* The flow that a real server's packet is an answer to, if it stands where it is put first: nearly all do. */
+static __always_inline struct found answer_find_first(const struct flow_key *key, __u64 name)
 {
 	struct flow_bucket *bucket = bucket_at(bucket_of(name, 0, FLOWS));
 	__u32 way = preferred_way(name);
 	struct found none = {};
-	__u32 at;
 
-	if (!bucket)
+	if (!bucket || !is_answer_cell(WORD64(&bucket->answer[way]), name))
 		return none;
-	if (is_answer_cell(WORD64(&bucket->answer[way]), name))
-		return answer_in_cell(key, &bucket->answer[way]);
-	at = find_answer(name, FLOWS);
-	if (at == NO_PLACE)
-		at = find_answer(name, BEGINNINGS);
-	if (at == NO_PLACE)
-		return none;
-	bucket = bucket_at(at / RIPTIDE_WAYS);
+	return answer_in_cell(key, &bucket->answer[way]);
+}
+
+/* The same, wherever it stands. */
+static __always_inline struct found answer_find(const struct flow_key *key, __u64 name)
+{
+	__u32 at = find_answer(name);
+	struct flow_bucket *bucket = bucket_at(at / RIPTIDE_WAYS);
+	struct found none = {};
+
 	if (!bucket)
 		return none;
 	return answer_in_cell(key, &bucket->answer[at % RIPTIDE_WAYS]);
@@ -235,9 +286,9 @@ static __always_inline __u64 answer_name(const struct flow *flow, const struct t
 			  (__u64)flow->key.protocol << 32 | ports, settings.secret);
 }
 
-static __always_inline int is_translated(const struct flow *flow)
+static __always_inline int is_translating(__u32 mode)
 {
-	return flow->mode == RIPTIDE_MODE_NAT || flow->mode == RIPTIDE_MODE_SNAT;
+	return mode == RIPTIDE_MODE_NAT || mode == RIPTIDE_MODE_SNAT;
 }
 
 /* Takes away what leads from the answers to the flow at this place. A global function, for the verifier's sake. */
@@ -284,12 +335,13 @@ static __always_inline void flow_close(struct flow *flow)
 		return;
 	if (__sync_val_compare_and_swap(&flow->state, state, RIPTIDE_FLOW_CLOSING) != state)
 		return;
-	if (!load || !real || real->generation != flow->generation)
+	if (!load || !real)
 		return;
+	/* A number that gets a new server keeps its count of beginnings; that of flows begins anew. */
 	if (state == RIPTIDE_FLOW_BEGINNING)
-		__sync_fetch_and_add(&load->half_open, -1);
-	else
-		__sync_fetch_and_add(&load->established, -1);
+		riptide_add_connections(load, 0, -1);
+	else if (real->generation == flow->generation)
+		riptide_add_connections(load, -1, 0);
 }
 
 /* Empties the place of a flow whose cell is BUSY by our hand. */
@@ -300,7 +352,7 @@ static __always_inline void vacate(struct flow *flow, __u32 place)
 	struct real_server *real = bpf_map_lookup_elem(&real_servers, &server);
 
 	flow_close(flow);
-	if (is_translated(flow)) {
+	if (is_translating(flow->mode)) {
 		forget_answers(place);
 		if (flow->mode == RIPTIDE_MODE_SNAT && load && real && real->generation == flow->generation)
 			__sync_fetch_and_add(&load->source_ports, -1);
@@ -412,25 +464,29 @@ static __always_inline void count_eviction(enum region region)
 		events->beginnings_evicted += 1;
 }
 
-/* The bucket for a new flow: the emptier of both; one that is nearly empty is good enough. */
-static __always_inline __u32 roomier_bucket(__u64 name, __u32 region)
+/* Whether the bucket is nearly empty, by a sample: the way that would be taken, and one other. */
+static __always_inline int seems_roomy(const __u64 *cells, __u32 way)
 {
-	__u32 index = bucket_of(name, 0, region), other = bucket_of(name, 1, region), room;
+	return WORD64(&cells[way]) == RIPTIDE_CELL_FREE && WORD64(&cells[way ^ 4]) == RIPTIDE_CELL_FREE;
+}
+
+/* The bucket for a new flow: the emptier of both. A global function: stacks are small. */
+__noinline __u32 roomier_bucket(__u64 name)
+{
+	__u32 index = bucket_of(name, 0, FLOWS), other;
 	struct flow_bucket *bucket = bucket_at(index), *alternative;
 
-	if (!bucket || region == BEGINNINGS)
+	if (!bucket)
 		return index;
-	room = free_ways(bucket->name);
-	if (room >= RIPTIDE_WAYS - 2)
-		return index;
+	other = bucket_of(name, 1, FLOWS);
 	alternative = bucket_at(other);
-	return alternative && free_ways(alternative->name) > room ? other : index;
+	return alternative && free_ways(alternative->name) > free_ways(bucket->name) ? other : index;
 }
 
 /* A place for a flow of this name, whose cell is BUSY until publish(); NO_PLACE if another CPU was quicker. */
 __noinline __u32 claim_place(__u64 name, __u32 region)
 {
-	__u32 index = roomier_bucket(name, region), way, place;
+	__u32 index = region == FLOWS ? roomier_bucket(name) : bucket_of(name, 0, region), way, place;
 	struct flow_bucket *bucket = bucket_at(index);
 
 	if (!bucket)
@@ -448,6 +504,20 @@ __noinline __u32 claim_place(__u64 name, __u32 region)
 		return NO_PLACE;
 	count_eviction(region);
 	return place;
+}
+
+/* The same. Mostly the bucket is nearly empty, and nobody else wants the place. */
+static __always_inline __u32 claim(__u64 name, __u32 region)
+{
+	__u32 index = bucket_of(name, 0, region), way = preferred_way(name);
+	struct flow_bucket *bucket = bucket_at(index);
+
+	if (!bucket)
+		return NO_PLACE;
+	if (seems_roomy(bucket->name, way) &&
+	    __sync_val_compare_and_swap(&bucket->name[way], RIPTIDE_CELL_FREE, RIPTIDE_CELL_BUSY) == RIPTIDE_CELL_FREE)
+		return index * RIPTIDE_WAYS + way;
+	return claim_place(name, region);
 }
 
 /*

@@ -129,10 +129,8 @@ static __always_inline __u32 emit_to_server(struct packet *p, struct ethernet_he
 	struct rewrite r;
 	__u32 interface = server->interface;
 
-	if (translation->client_interface != p->xdp->ingress_ifindex ||
-	    !is_mac(ethernet->destination, mac_word(translation->own_mac)))
-		if (!addressed_to_us(p, ethernet->destination))
-			return RIPTIDE_PASS_OTHER_HOST;
+	if (!is_ours(p, ethernet, translation->client_interface, mac_word(translation->own_mac)))
+		return RIPTIDE_PASS_OTHER_HOST;
 	if (!interface)
 		return RIPTIDE_DROP_NO_NEIGHBOUR;
 	if (!reaches_vlan(p, interface, server->vlan))
@@ -151,9 +149,8 @@ static __always_inline __u32 emit_to_client(struct packet *p, struct ethernet_he
 	struct rewrite r;
 	__u32 verdict;
 
-	if (server->interface != p->xdp->ingress_ifindex || !is_mac(ethernet->destination, mac_word(server->source_mac)))
-		if (!addressed_to_us(p, ethernet->destination))
-			return RIPTIDE_PASS_OTHER_HOST;
+	if (!is_ours(p, ethernet, server->interface, mac_word(server->source_mac)))
+		return RIPTIDE_PASS_OTHER_HOST;
 	if (!reaches_vlan(p, translation->client_interface, translation->client_vlan))
 		return RIPTIDE_DROP_VLAN;
 	rewrite_to_client(&r, flow, translation);

@@ -145,21 +145,15 @@ static __always_inline __u32 wrap(struct packet *p, const struct real_server *se
 	return verdict;
 }
 
-/* Sends the packet on as one of `verdict`, or says why not. */
-static __noinline __u32 emit_tunnel(struct packet *p, const struct real_server *server, __u32 number, __u32 verdict)
+/* Sends the packet, which is ours, on as one of `verdict`, or says why not. */
+static __noinline __u32 send_tunnel(struct packet *p, const struct real_server *server, __u32 number, __u32 verdict)
 {
-	struct ethernet_header *ethernet = packet_begin(p);
-	__u32 interface = server->interface, tos = 0;
+	__u32 tos = 0;
 	int inner_ipv4 = 0;
 
-	if ((void *)(ethernet + 1) > packet_end(p))
-		return RIPTIDE_DROP_MALFORMED;
-	if (interface != p->xdp->ingress_ifindex || !is_mac(ethernet->destination, mac_word(server->source_mac)))
-		if (!addressed_to_us(p, ethernet->destination))
-			return RIPTIDE_PASS_OTHER_HOST;
-	if (!interface)
+	if (!server->interface)
 		return RIPTIDE_DROP_NO_NEIGHBOUR;
-	if (!reaches_vlan(p, interface, server->vlan))
+	if (!reaches_vlan(p, server->interface, server->vlan))
 		return RIPTIDE_DROP_VLAN;
 	p->limit = tunnel_mtu(server, number);
 	if (p->length > p->limit)
@@ -167,4 +161,13 @@ static __noinline __u32 emit_tunnel(struct packet *p, const struct real_server *
 	if (prepare_inner(p, &tos, &inner_ipv4))
 		return RIPTIDE_REPLY_EXPIRED;
 	return wrap(p, server, tos, inner_ipv4, verdict);
+}
+
+/* The same of any packet. */
+static __always_inline __u32 emit_tunnel(struct packet *p, const struct ethernet_header *ethernet,
+					 const struct real_server *server, __u32 number, __u32 verdict)
+{
+	if (!is_ours(p, ethernet, server->interface, mac_word(server->source_mac)))
+		return RIPTIDE_PASS_OTHER_HOST;
+	return send_tunnel(p, server, number, verdict);
 }

@@ -12,6 +12,12 @@ def address:
   else [range(0; 16; 2) as $i | ((.[$i] | hex) + (.[$i + 1] | hex)) | sub("^0{1,3}"; "")] | join(":")
   end;
 
+# The address of an element of `vips`, of which the first sixteen octets are one, taken from the octets themselves: jq 1.6 rounds
+# the two words that bpftool makes of them. Of a free place and of a removed one: nothing.
+def digit: . as $digit | "0123456789abcdef" | index($digit);
+def octet: ascii_downcase | (.[2:3] | digit) * 16 + (.[3:4] | digit);
+def vip_address: .value[0:16] | map(octet) | select(all(. == 0) or all(. == 255) | not) | address;
+
 # Six octets.
 def mac: map(hex) | join(":");
 

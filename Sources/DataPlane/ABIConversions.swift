@@ -41,12 +41,6 @@ func readName<Field: BitwiseCopyable>(_ field: Field) -> String {
     withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
 }
 
-extension vip_key {
-    init(_ address: IPAddress) {
-        self.init(address: address.abi)
-    }
-}
-
 extension Scheduler {
     var abi: UInt8 {
         switch self {
@@ -94,6 +88,9 @@ extension RealServer {
         case .online: UInt8(weight == 0 ? RIPTIDE_SERVER_DRAIN.rawValue : RIPTIDE_SERVER_ONLINE.rawValue)
         }
     }
+
+    /// What wlc multiplies its connections by.
+    var abiCost: UInt32 { weight == 0 ? .max : (RIPTIDE_COST_OF_ONE + UInt32(weight) - 1) / UInt32(weight) }
 
     /// Whether it has a share of new connections.
     var isScheduled: Bool { state == .online && weight > 0 }

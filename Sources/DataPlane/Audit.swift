@@ -28,10 +28,11 @@ extension DataPlane {
         for (number, key) in tables.identities.serverKeys.sorted(by: { $0.key < $1.key }) {
             let (kept, found) = (maps.serverLoads[Int(number)], maps.recount[Int(number)])
             for (name, kept, found) in [
-                ("established", kept.established, found.established), ("half-open", kept.half_open, found.half_open),
-                ("source ports", kept.source_ports, places.sourcePorts[number] ?? 0),
+                ("established", Int64(kept.established), Int64(found.established)),
+                ("half-open", Int64(kept.half_open), Int64(found.half_open)),
+                ("source ports", Int64(bitPattern: kept.source_ports), Int64(places.sourcePorts[number] ?? 0)),
             ] where kept != found {
-                audit.errors.append("\(key.name): \(name): counted \(Int64(bitPattern: kept)), there are \(found)")
+                audit.errors.append("\(key.name): \(name): counted \(kept), there are \(found)")
             }
         }
         return audit

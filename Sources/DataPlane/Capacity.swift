@@ -3,7 +3,7 @@ import LoadBalancing
 
 /// How large the maps are whose size follows the configuration.
 struct Capacity: Equatable {
-    /// Places for flows: whole buckets.
+    /// Places for flows: whole groups of buckets.
     var flows: Int
     /// Whether flows are translated: in the modes nat and snat.
     var isTranslating: Bool
@@ -15,8 +15,8 @@ struct Capacity: Equatable {
 
     /// What the services need, with room to change them without making the maps anew.
     init(settings: DataPathSettings, services: [VirtualService]) {
-        let ways = Int(RIPTIDE_WAYS)
-        flows = (settings.flows + ways - 1) / ways * ways
+        let group = Int(RIPTIDE_WAYS * RIPTIDE_BUCKET_GROUP)
+        flows = (settings.flows + group - 1) / group * group
         persistence = settings.persistence
         isTranslating = services.contains(where: \.mode.isTranslating)
         let servers = services.reduce(1) { $0 + $1.servers.count }

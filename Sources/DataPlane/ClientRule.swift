@@ -32,6 +32,9 @@ extension VirtualService {
         if resetsOrphans { flags |= RIPTIDE_SERVICE_RESETS_ORPHANS }
         if !clients.allow.isEmpty || !clients.deny.isEmpty { flags |= RIPTIDE_SERVICE_HAS_RULES }
         if !clients.allow.isEmpty { flags |= RIPTIDE_SERVICE_DENIES }
+        if persistence != nil { flags |= RIPTIDE_SERVICE_PERSISTENT }
+        if flags & RIPTIDE_SERVICE_HAS_RULES != 0 || clients.rate != nil { flags |= RIPTIDE_SERVICE_RESTRICTED }
+        if mode.isTranslating { flags |= RIPTIDE_SERVICE_TRANSLATES }
         return UInt8(flags)
     }
 }

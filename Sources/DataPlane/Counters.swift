@@ -99,8 +99,8 @@ extension DataPlane {
             guard let service = tables.identities.serviceNames[key.service], result[service] != nil else { continue }
             let load = maps.serverLoads[Int(number)]
             var statistics = ServerStatistics()
-            statistics.established = max(0, Int(Int64(bitPattern: load.established)))
-            statistics.halfOpen = max(0, Int(Int64(bitPattern: load.half_open)))
+            statistics.established = max(0, Int(load.established))
+            statistics.halfOpen = max(0, Int(load.half_open))
             statistics.sourcePorts = max(0, Int(Int64(bitPattern: load.source_ports)))
             statistics.pathMTU = load.path_mtu == 0 ? nil : Int(load.path_mtu)
             for cpu in try maps.serverTraffic.values(at: Int(number)) {

@@ -13,7 +13,7 @@ package final class DataPlane {
     private(set) var maps: LoadedObject
     private(set) var tables: ServiceTables
     /// By server: how far the last sweep found the count of beginnings off.
-    var halfOpenErrors: [Int: Int64] = [:]
+    var halfOpenErrors: [Int: Int32] = [:]
     var pathMTUsForgotten = ContinuousClock.now
 
     /// Loads the program over what is pinned below `pins`, or anew. Where an earlier program runs, it is replaced in place.

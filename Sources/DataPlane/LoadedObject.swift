@@ -8,7 +8,7 @@ final class LoadedObject {
     let translations: Map<UInt32, translation>
     let adopted: MappedArray<adopted>
     let persistence: Map<persistence_key, persistence>
-    let vips: Map<vip_key, vip>
+    let vips: MappedArray<vip>
     let services: MappedArray<service>
     let interfaces: MappedArray<interface>
     let sourcePools: Map<UInt32, source_pool>
@@ -39,7 +39,7 @@ final class LoadedObject {
         translations = try object.map("translations")
         adopted = try mapped("adopted", DataPlaneABI.adopted.self)
         persistence = try object.map("persistence")
-        vips = try object.map("vips")
+        vips = try mapped("vips", vip.self)
         services = try mapped("services", service.self)
         interfaces = try mapped("interfaces", interface.self)
         sourcePools = try object.map("source_pools")

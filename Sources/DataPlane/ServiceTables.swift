@@ -63,9 +63,9 @@ struct ServiceTables {
         for number in maps.services.numbers {
             for run in Self.slotElements(maps.services[Int(number)]) where !slotRuns.take(run) { intact = false }
         }
-        try maps.vips.forEach { _, vip in
+        for address in maps.vips.addresses {
+            guard let vip = maps.vips.vip(of: address) else { continue }
             for run in Self.portRuns(vip) where !portRuns.take(run) { intact = false }
-            return true
         }
         for (key, number) in identities.servers { numbersByAddress[key.address, default: []].append(number) }
         guard intact else {
@@ -90,6 +90,7 @@ struct ServiceTables {
         portRuns.settle()
         var writes = MapWrites()
         var (wantedServices, wantedServers) = (Set<UInt32>(), Set<UInt32>())
+        let sources = Set(services.lazy.filter { $0.mode == .snat }.flatMap(\.source.addresses))
         for service in services where service.mode != .proxy {
             guard let number = identities.number(service: service.name, capacity: maps.services.count) else {
                 throw DataPlaneError(
@@ -103,7 +104,9 @@ struct ServiceTables {
                 service.fallback.map { [$0.server] } ?? [], of: service, number, to: maps, nextHop: nextHop, &writes)
             wantedServers.formUnion(fallback.lazy.map(UInt32.init))
             try applyPool(of: service, number: number, to: maps, &writes)
-            try apply(service, number: number, servers: servers, fallback: fallback.first, to: maps, &writes)
+            try apply(
+                service, number: number, servers: servers, fallback: fallback.first,
+                isSource: sources.contains(service.address), to: maps, &writes)
             halt(service.servers, numbers: servers, in: maps, &writes)
         }
         try applyClientRules(services, to: maps, &writes)
@@ -153,7 +156,7 @@ struct ServiceTables {
             entry.encapsulation = service.encapsulation.abi
             entry.set(nextHop(server.address), mode: service.mode)
             if maps.realServers.store(entry, at: index) { writes.count("real_servers") }
-            maps.serverLoads.base[index].weight = UInt32(server.weight)
+            maps.serverLoads.base[index].cost = server.abiCost
             return UInt16(number)
         }
     }
@@ -168,8 +171,8 @@ struct ServiceTables {
     }
 
     private mutating func apply(
-        _ service: VirtualService, number: UInt32, servers: [UInt16], fallback: UInt16?, to maps: LoadedObject,
-        _ writes: inout MapWrites
+        _ service: VirtualService, number: UInt32, servers: [UInt16], fallback: UInt16?, isSource: Bool,
+        to maps: LoadedObject, _ writes: inout MapWrites
     ) throws {
         let current = maps.services.service(number)
         let input = ServiceRuns.Input(service, numbers: servers)
@@ -179,7 +182,7 @@ struct ServiceTables {
         var entry = current ?? DataPlaneABI.service()
         entry.address = service.address.abi
         entry.mode = service.mode.abi
-        entry.flags = service.abiFlags
+        entry.flags = service.abiFlags | (isSource ? UInt8(RIPTIDE_SERVICE_IS_SOURCE) : 0)
         entry.fallback = UInt32(fallback ?? 0)
         entry.rate_interval = service.clients.rate.map { UInt32(1_000_000 / $0) } ?? 0
         entry.rate_burst = UInt32(clamping: Int(entry.rate_interval) * (service.clients.burst - 1))
@@ -233,6 +236,8 @@ struct ServiceTables {
         exchange.fresh.append(place)
         let first = place.lowerBound * perElement
         run.withUnsafeBufferPointer { (memory + first).update(from: $0.baseAddress!, count: run.count) }
+        // Who reads a whole element finds no stranger in it.
+        (memory + first + run.count).update(repeating: run.last!, count: elements * perElement - run.count)
         writes.count("slots", elements)
         return (UInt32(first), UInt32(run.count))
     }
@@ -258,11 +263,11 @@ struct ServiceTables {
             }
         }
         for (address, ports) in wanted.sorted(by: { $0.key < $1.key }) {
-            let current = try maps.vips.value(for: vip_key(address))
+            let current = maps.vips.vip(of: address)
             func sorted(_ transport: TransportProtocol) -> [port_range] {
                 (ports[transport] ?? []).sorted { $0.first < $1.first }
             }
-            var entry = vip()
+            var entry = current ?? vip()
             var exchange = RunExchange()
             do {
                 (entry.tcp_first, entry.tcp_count) = try place(
@@ -270,7 +275,7 @@ struct ServiceTables {
                 (entry.udp_first, entry.udp_count) = try place(
                     sorted(.udp), instead: current.map { ($0.udp_first, $0.udp_count) }, &exchange, in: maps, &writes)
                 if let current, sameBytes(current, entry) { continue }
-                try maps.vips.set(entry, for: vip_key(address))
+                try maps.vips.set(entry, of: address)
             } catch {
                 portRuns.undo(exchange)
                 throw error
@@ -278,13 +283,9 @@ struct ServiceTables {
             portRuns.finish(exchange)
             writes.count("vips")
         }
-        var obsolete: [(vip_key, vip)] = []
-        try maps.vips.forEach { key, vip in
-            if wanted[IPAddress(key.address)] == nil { obsolete.append((key, vip)) }
-            return true
-        }
-        for (key, vip) in obsolete {
-            try maps.vips.remove(key)
+        for address in maps.vips.addresses where wanted[address] == nil {
+            guard let vip = maps.vips.vip(of: address) else { continue }
+            maps.vips.remove(address)
             writes.count("vips")
             for run in Self.portRuns(vip) { portRuns.giveBack(run) }
         }

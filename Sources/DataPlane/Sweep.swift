@@ -59,15 +59,15 @@ extension DataPlane {
 
     /// The recount saw some of the flows that came and went while it ran, and missed others: only a difference that they cannot
     /// explain is an error of the running count.
-    private func correct(_ number: Int, establishedBefore before: UInt64, begunBefore: UInt64) throws {
+    private func correct(_ number: Int, establishedBefore before: Int32, begunBefore: UInt64) throws {
         let after = maps.serverLoads[number].established
         let counted = maps.recount[number].established
         guard counted != after else { return }
         let came = Int64(bitPattern: try begun(number) &- begunBefore)
-        let went = came - Int64(bitPattern: after &- before)
-        let difference = Int64(bitPattern: counted &- after)
-        if abs(difference) > came + max(0, went) {
-            riptide_atomic_add(&maps.serverLoads.base[number].established, difference)
+        let went = came - Int64(after - before)
+        let difference = counted - after
+        if Int64(abs(difference)) > came + max(0, went) {
+            riptide_add_connections(maps.serverLoads.base + number, difference, 0)
         }
     }
 
@@ -81,14 +81,14 @@ extension DataPlane {
     /// Beginnings come and go by the thousand while a sweep runs, so a difference now and then is no error of the running count;
     /// one that two sweeps find is. It comes from tables that were made anew while notes were written.
     private func correctHalfOpen(_ numbers: [Int]) {
-        var errors: [Int: Int64] = [:]
+        var errors: [Int: Int32] = [:]
         for number in numbers {
-            let difference = Int64(bitPattern: maps.recount[number].half_open &- maps.serverLoads[number].half_open)
+            let difference = maps.recount[number].half_open - maps.serverLoads[number].half_open
             guard difference != 0 else { continue }
             let last = halfOpenErrors[number] ?? 0
             if last.signum() == difference.signum() {
-                let error = difference.signum() * Int64(min(last.magnitude, difference.magnitude))
-                riptide_atomic_add(&maps.serverLoads.base[number].half_open, error)
+                let error = difference.signum() * Int32(min(last.magnitude, difference.magnitude))
+                riptide_add_connections(maps.serverLoads.base + number, 0, error)
             } else {
                 errors[number] = difference
             }

@@ -273,7 +273,8 @@ struct Judge {
     func outerPort(_ outcome: Outcome, _ facts: Facts, _ server: Server) -> UInt16? {
         let service = world.services[server.service]
         let place = facts.network + (server.real.address.family == .ipv4 ? 20 : 40)
-        guard service.mode == .tunnel, service.virtual.encapsulation == .gue, outcome.output.count >= place + 2 else { return nil }
+        guard service.mode == .tunnel, service.virtual.encapsulation == .gue, outcome.output.count >= place + 2
+        else { return nil }
         return outcome.output.number16(place)
     }
 

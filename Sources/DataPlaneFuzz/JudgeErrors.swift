@@ -8,7 +8,7 @@ extension Judge {
         guard let quotation = Quotation(outcome.input, facts), let inside = insides[quotation.tuple.reversed] else {
             throw Complaint("error", "the real server has no such connection")
         }
-        var edit = Translation(facts)
+        var edit = facts.tuple
         edit.destination = server.real.address
         try requireSameLength(outcome)
         try checkError(outcome, facts, edit, quotation, quoted: inside)
@@ -19,7 +19,7 @@ extension Judge {
             throw Complaint("error", "forwarded as an ICMP error, which it is not")
         }
         let outside = try require(answers[quotation.tuple.reversed])
-        var edit = Translation(facts)
+        var edit = facts.tuple
         edit.source = outside.tuple.destination
         edit.destination = outside.tuple.source
         try checkError(outcome, facts, edit, quotation, quoted: outside.tuple)
@@ -27,7 +27,7 @@ extension Judge {
     }
 
     private func checkError(
-        _ outcome: Outcome, _ facts: Facts, _ edit: Translation, _ quotation: Quotation, quoted: Tuple
+        _ outcome: Outcome, _ facts: Facts, _ edit: Tuple, _ quotation: Quotation, quoted: Tuple
     ) throws {
         let (input, output) = (outcome.input, outcome.output)
         var expected = Array(output[..<12]) + input[12...]

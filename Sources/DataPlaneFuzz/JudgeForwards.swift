@@ -156,7 +156,7 @@ extension Judge {
 
     private func checkTranslated(_ outcome: Outcome, _ facts: Facts, _ server: Server, _ service: Service) throws {
         try requireSameLength(outcome)
-        var edit = Translation(facts)
+        var edit = facts.tuple
         edit.destination = server.real.address
         edit.destinationPort = server.real.port ?? facts.destinationPort
         if facts.content == .ports { edit.sourcePort = outcome.output.number16(facts.transport) }
@@ -172,7 +172,7 @@ extension Judge {
         try check(edit, outcome, facts)
     }
 
-    private func checkPool(_ edit: Translation, _ facts: Facts, _ server: Server, _ service: Service) throws {
+    private func checkPool(_ edit: Tuple, _ facts: Facts, _ server: Server, _ service: Service) throws {
         let pool = service.virtual.source
         let isRight = pool.addresses.isEmpty ? edit.source == server.hop?.source : pool.addresses.contains(edit.source)
         guard isRight, facts.content != .ports || pool.ports.contains(edit.sourcePort) else {
@@ -211,7 +211,7 @@ extension Judge {
         case (_, .toClient(let first)?): outside = first
         default: return
         }
-        var edit = Translation(facts)
+        var edit = facts.tuple
         edit.source = outside.tuple.destination
         edit.destination = outside.tuple.source
         edit.sourcePort = outside.tuple.destinationPort
@@ -236,23 +236,8 @@ extension Judge {
 
     // MARK: Translation
 
-    /// What an IP packet's addresses and ports shall be.
-    struct Translation {
-        var source: IPAddress
-        var destination: IPAddress
-        var sourcePort: UInt16
-        var destinationPort: UInt16
-
-        init(_ facts: Facts) {
-            source = facts.source
-            destination = facts.destination
-            sourcePort = facts.sourcePort
-            destinationPort = facts.destinationPort
-        }
-    }
-
-    /// Compares with the input of which these fields alone have changed, and the checksums by as much.
-    private func check(_ edit: Translation, _ outcome: Outcome, _ facts: Facts) throws {
+    /// Compares with the input of which addresses and ports alone have changed, and the checksums by as much.
+    private func check(_ edit: Tuple, _ outcome: Outcome, _ facts: Facts) throws {
         let (input, output) = (outcome.input, outcome.output)
         var expected = Array(output[..<12]) + input[12...]
         try editNetwork(&expected, edit, outcome, facts)
@@ -269,7 +254,7 @@ extension Judge {
     }
 
     func editNetwork(
-        _ expected: inout [UInt8], _ edit: Translation, _ outcome: Outcome, _ facts: Facts
+        _ expected: inout [UInt8], _ edit: Tuple, _ outcome: Outcome, _ facts: Facts
     ) throws {
         let header = facts.network..<facts.network + 20
         try age(&expected, facts)

@@ -1,17 +1,8 @@
-/// The same numbers in every run with the same seed (SplitMix64).
-struct Random {
-    private var state: UInt64
+import PacketKit
 
-    init(seed: UInt64) { state = seed }
+typealias Random = SeededGenerator
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-        return value ^ value >> 31
-    }
-
+extension Random {
     /// From 0 up to and without `count`.
     mutating func below(_ count: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % count }
 

@@ -1,5 +1,6 @@
 import DataPlane
 import LoadBalancing
+import PacketKit
 
 /// Whether the judge sees what is wrong: outcomes that were right are doctored, and must be complained of.
 struct SelfTest {

@@ -121,7 +121,8 @@ struct Traffic {
     private mutating func transport(_ service: Service) -> [Layer] {
         let (source, destination) = (UInt16(40000 + random.below(12)), port(service))
         let size = random.chance(90) ? random.below(64) : random.chance(80) ? random.below(1460) : random.below(9000)
-        let content: [Layer] = size == 0 ? [] : [.payload(random.bytes(8).flatMap { [UInt8](repeating: $0, count: size / 8 + 1) })]
+        let content: [Layer] =
+            size == 0 ? [] : [.payload(random.bytes(8).flatMap { [UInt8](repeating: $0, count: size / 8 + 1) })]
         if random.chance(35) {
             let checksum: Checksum = random.chance(92) ? .computed : .zero
             return [.udp(source: source, destination: destination, checksum: checksum)] + content

@@ -101,6 +101,53 @@ extension DataPlaneKernelTests {
             }
         }
 
+        // MARK: What may not be answered
+
+        /// RFC 1122 §3.2.2, RFC 4443 §2.4: an answer is for one host.
+        @Test(arguments: Family.allCases, [ForwardingMode.dr, .nat, .tunnel])
+        func `nothing is said to a group, nor to nobody`(_ family: Family, _ mode: ForwardingMode) throws {
+            let service = VirtualService.sample("web", family, mode: mode, protocols: [.tcp, .udp], weights: [1])
+            let (refusing, serving) = (try Rig([service.with("s1") { $0.weight = 0 }]), try Rig([service]))
+            let sources: [IPAddress] =
+                family == .ipv4
+                ? [.ip("0.0.0.0"), .ip("224.0.0.1"), .ip("239.255.255.255"), .ip("255.255.255.255")]
+                : [.ip("::"), .ip("ff02::1"), .ip("ff0e::1:2")]
+            let length = 1500 - (family == .ipv4 ? 20 : 40)
+            let transports: [[Layer]] = [
+                [.tcp(source: 40000, destination: 80, flags: .syn)],
+                [.tcp(source: 40000, destination: 80, flags: .ack)],
+                [.udp(source: 40000, destination: 80), .payload([1, 2, 3, 4])],
+            ]
+            for source in sources {
+                let network = family.layer(from: source, to: family.vip)
+                for transport in transports {
+                    let packet = Packet(layers: [Link.toBalancer, network] + transport)
+                    try refusing.expect("\(source)", packet, .dropped("drop.no-server"))
+                    guard mode != .dr else { continue }
+                    try serving.expect("\(source)", packet.living(1), .dropped("drop.expired"))
+                }
+                guard mode == .tunnel else { continue }
+                let long = Packet(
+                    Link.toBalancer, network, .udp(source: 40000, destination: 80),
+                    .payload([UInt8](repeating: 1, count: length - 8)))
+                try serving.expect("\(source)", long, .dropped("drop.too-big"))
+            }
+        }
+
+        /// What comes from a group is of a flow only by mistake or malice, but then it is.
+        @Test(arguments: Family.allCases)
+        func `a group is not told that its server is gone`(_ family: Family) throws {
+            var service = VirtualService.sample("web", family, weights: [1])
+            service.resetsOrphans = true
+            let rig = try Rig([service])
+            let group: IPAddress = family == .ipv4 ? .ip("224.0.0.1") : .ip("ff02::1")
+            let segment = Packet(
+                Link.toBalancer, family.layer(from: group, to: family.vip), .tcp(source: 40000, destination: 80, flags: .ack))
+            for _ in 0..<2 { #expect(try rig.server(segment) == 1) }
+            try rig.apply([service.with("s1") { $0.state = .halt }])
+            try rig.expect("ACK", segment, .dropped("drop.server-gone"))
+        }
+
         // MARK: Connections whose server is gone
 
         @Test(arguments: Family.allCases, [ForwardingMode.dr, .tunnel, .nat, .snat])

@@ -111,5 +111,16 @@ extension DataPlaneKernelTests {
             #expect(try rig.flows().allSatisfy { $0.state == .closing })
             try rig.expect("SYN", client.syn, .sent(client.syn.routed(to: Family.ipv4.server(1)), "forward.new"))
         }
+
+        @Test(arguments: [TCPFlags.fin, .rst], [ForwardingMode.nat, .snat, .tunnel])
+        func `a FIN or RST that does not reach the server closes nothing`(_ flag: TCPFlags, _ mode: ForwardingMode) throws {
+            let rig = try Rig([.sample(mode: mode, weights: [100])])
+            let client = Client()
+            try rig.open(client)
+            let last = client.tcp(flag).living(1)
+            try rig.expect("\(flag)", last, .sent(last.error(.timeExceeded), "reply.expired"))
+            #expect(try rig.established() == ["s1": 1])
+            #expect(try rig.flows().map(\.state) == [.established])
+        }
     }
 }

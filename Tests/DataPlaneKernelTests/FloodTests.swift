@@ -51,7 +51,8 @@ extension DataPlaneKernelTests {
                     try rig.expect("established", clients[index].ack, .sent(expected, "forward.flow"))
                 }
             }
-            #expect(try rig.rises { for (client, _) in begun { _ = try rig.server(client.ack) } }["forward.stray", default: 0] < 30)
+            let rises = try rig.rises { for (client, _) in begun { _ = try rig.server(client.ack) } }
+            #expect(rises["forward.stray", default: 0] < 30)
             for (client, server) in begun { #expect(try rig.server(client.ack) == server) }
             #expect(try rig.flowCount <= clients.count + begun.count)
             #expect(rig.plane.flowTable == flowMemory && rig.plane.persistenceTable == persistenceMemory)

@@ -82,8 +82,13 @@ extension DataPlaneKernelTests {
             try rig.expect("to the new address", client.ack, .sent(expected, "forward.flow"))
         }
 
-        @Test func `without a known neighbour packets are dropped until it is found`() throws {
-            let service = VirtualService.sample(weights: [100])
+        @Test(arguments: [ForwardingMode.dr, .nat])
+        func `without a known neighbour nothing begins, and flows wait`(_ mode: ForwardingMode) throws {
+            let service = VirtualService.sample(mode: mode, weights: [100])
+            func sent(_ client: Client, _ packet: Packet, _ counter: String) -> Outcome {
+                let direct = packet.routed(to: Family.ipv4.server(1))
+                return .sent(mode == .dr ? direct : Conversation(client, server: 1).inside(packet), counter)
+            }
             let rig = try Rig([service])
             let (old, new) = (Client(port: 1), Client(port: 2))
             try rig.open(old)
@@ -92,9 +97,8 @@ extension DataPlaneKernelTests {
             try rig.expect("new", new.syn, .dropped("drop.no-neighbour"))
             #expect(try rig.flowCount == 1 && rig.halfOpen() == ["s1": 0])
             _ = rig.plane.refreshNextHops(Link.nextHop)
-            let server = Family.ipv4.server(1)
-            try rig.expect("of the flow", old.ack, .sent(old.ack.routed(to: server), "forward.flow"))
-            try rig.expect("new again", new.syn, .sent(new.syn.routed(to: server), "forward.new"))
+            try rig.expect("of the flow", old.ack, sent(old, old.ack, "forward.flow"))
+            try rig.expect("new again", new.syn, sent(new, new.syn, "forward.new"))
         }
 
         @Test(arguments: Family.allCases)

@@ -44,7 +44,9 @@ extension DataPlaneKernelTests {
         }
 
         @Test(arguments: Family.allCases, modes)
-        func `translated fragments add up to the translated packet, both ways`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `translated fragments add up to the translated packet, both ways`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             let rig = try Rig([Self.service(family, mode, weights: [1])])
             for number in 0..<4 {
                 let client = Client(family: family, number: number)
@@ -65,7 +67,9 @@ extension DataPlaneKernelTests {
         }
 
         @Test(arguments: Family.allCases, modes)
-        func `the first packet of all may come in fragments, and so may its answer`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `the first packet of all may come in fragments, and so may its answer`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             let rig = try Rig([Self.service(family, mode, weights: [1])])
             let client = Client(family: family)
             let question = client.udp(Self.content)
@@ -128,7 +132,8 @@ extension DataPlaneKernelTests {
                 try rig.expect("later", later, .sent(later.routed(to: family.server(server)), "forward.fragment"))
             }
             let unknown = [
-                Self.pieces(clients[0].udp(Self.content), 99)[1], Self.pieces(Client(family: family, number: 7).udp(Self.content), 0)[1],
+                Self.pieces(clients[0].udp(Self.content), 99)[1],
+                Self.pieces(Client(family: family, number: 7).udp(Self.content), 0)[1],
             ]
             for later in unknown { try rig.expect("unknown", later, .dropped("drop.fragment")) }
         }
@@ -143,13 +148,29 @@ extension DataPlaneKernelTests {
         }
 
         @Test(arguments: Family.allCases, modes)
-        func `a later fragment of a server whose first did not come is the kernel's`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `a later fragment of a server whose first did not come is the kernel's`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             let rig = try Rig([Self.service(family, mode, weights: [1])])
             let client = Client(family: family)
             let ours = try rig.begin(client, client.udp())
             for later in Self.pieces(ours.datagram(Self.content), 3).dropFirst() {
                 try rig.expect("too early", later, .passed("pass.not-vip"))
             }
+        }
+
+        /// Of a packet that lacks its beginning nobody can make anything.
+        @Test(arguments: Family.allCases, [.tunnel] + modes)
+        func `where the first fragment of a flow's packet ended, the later ones end`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
+            let rig = try Rig([Self.service(family, mode, weights: [1])])
+            let client = Client(family: family)
+            for _ in 0..<2 { #expect(try rig.server(client.udp()) == 1) }
+            let fragments = Self.pieces(client.udp(Self.content), 3)
+            let first = fragments[0].living(1)
+            try rig.expect("first", first, .sent(first.error(.timeExceeded), "reply.expired"))
+            for later in fragments.dropFirst() { try rig.expect("later", later, .dropped("drop.fragment")) }
         }
 
         // MARK: What else holds for fragments
@@ -198,7 +219,9 @@ extension DataPlaneKernelTests {
         }
 
         @Test(arguments: Family.allCases, modes)
-        func `what fragments carry counts as their server's, in their direction`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `what fragments carry counts as their server's, in their direction`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             let rig = try Rig([Self.service(family, mode, weights: [1])])
             let client = Client(family: family)
             let ours = try rig.begin(client, client.udp())

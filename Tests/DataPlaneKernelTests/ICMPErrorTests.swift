@@ -13,7 +13,7 @@ struct Relay {
 }
 
 /// What ends and routers complain of.
-private struct Grievance: CustomStringConvertible {
+struct Grievance: CustomStringConvertible {
     let description: String
     let layer: Layer
 
@@ -50,7 +50,8 @@ extension Conversation {
                 let expected = Packet(
                     .ethernet(destination: Link.mac(of: server), source: Link.balancer),
                     family.layer(from: sender, to: server), grievance.layer,
-                    .quoted(sent.forwarded.keepingChecksum(of: outside(sent)), transportOctets: octets))
+                    .quoted(sent.forwarded, transportOctets: octets)
+                ).forwarded
                 return Relay(what: "\(grievance) from \(sender)", error: error.tagged(tags), expected: expected.tagged(tags))
             }
         }
@@ -68,7 +69,8 @@ extension Conversation {
                 let expected = Packet(
                     .ethernet(destination: Link.client, source: Link.balancer),
                     family.layer(from: client.vip ?? family.vip, to: family.client(client.number)), grievance.layer,
-                    .quoted(sent.forwarded.keepingChecksum(of: inside(sent)), transportOctets: octets))
+                    .quoted(sent.forwarded, transportOctets: octets)
+                ).forwarded
                 return Relay(what: "\(grievance) from \(sender)", error: error.tagged(tags), expected: expected.tagged(tags))
             }
         }
@@ -77,19 +79,22 @@ extension Conversation {
 
 extension Family {
     /// Somewhere on the way.
-    fileprivate var router: IPAddress { self == .ipv4 ? .ip("10.99.0.1") : .ip("2001:db8:99::1") }
+    var router: IPAddress { self == .ipv4 ? .ip("10.99.0.1") : .ip("2001:db8:99::1") }
+
+    /// What a router has to say of a packet, to whoever is told to be its sender.
+    func error(_ grievance: Grievance, about packet: Packet, to destination: IPAddress, octets: Int? = 8) -> Packet {
+        Packet(
+            Link.toBalancer, layer(from: router, to: destination), grievance.layer,
+            .quoted(packet, transportOctets: octets))
+    }
 }
 
-extension Packet {
-    /// With the transport checksum that `other` has: of what is quoted, addresses and ports alone are put right.
-    fileprivate func keepingChecksum(of other: Packet) -> Packet {
-        let header = other.networkBytes.dropFirst(other.family == .ipv4 ? 20 : 40)
-        func word(_ offset: Int) -> Checksum {
-            .value(UInt16(header[header.startIndex + offset]) << 8 | UInt16(header[header.startIndex + offset + 1]))
-        }
-        var result = self
-        if result.tcp != nil { result.tcp?.checksum = word(16) } else { result.udp?.checksum = word(6) }
-        return result
+extension Client {
+    /// An ACK of a server that answers for itself, as the client gets it.
+    func answer(payload: [UInt8] = []) -> Packet {
+        Packet(
+            Link.toBalancer, family.layer(from: family.vip, to: family.client(number)),
+            .tcp(source: service, destination: port, flags: .ack), .payload(payload))
     }
 }
 
@@ -104,7 +109,7 @@ extension DataPlaneKernelTests {
                 port: translating.contains(mode) ? 8080 : nil)
         }
 
-        private func check(_ rig: Rig, _ relays: [Relay]) throws {
+        static func check(_ rig: Rig, _ relays: [Relay]) throws {
             for relay in relays {
                 #expect(relay.error.hasCorrectChecksums && relay.expected.hasCorrectChecksums)
                 try rig.expect(relay.what, relay.error, .sent(relay.expected, "forward.error"))
@@ -113,32 +118,41 @@ extension DataPlaneKernelTests {
 
         /// From the first packet on, by which a server finds out that the client's path is narrow.
         @Test(arguments: Family.allCases, translating)
-        func `both ends hear of errors, with addresses and ports as they know them`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `both ends hear of errors, with addresses and ports as they know them`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             let rig = try Rig([Self.service(family, mode)])
             let client = Client(family: family)
             let segments = try rig.begin(client)
             let datagrams = try rig.begin(client, client.udp())
             for counter in ["forward.confirmed", "forward.flow"] {
-                                try check(rig, segments.errorsToServer(about: segments.answer([.psh, .ack], payload: "data")))
-                try check(rig, segments.errorsToClient(about: client.syn))
-                try check(rig, datagrams.errorsToServer(about: datagrams.datagram()))
-                try check(rig, datagrams.errorsToClient(about: client.udp()))
+                try Self.check(rig, segments.errorsToServer(about: segments.answer([.psh, .ack], payload: "data")))
+                try Self.check(rig, segments.errorsToClient(about: client.syn))
+                try Self.check(rig, datagrams.errorsToServer(about: datagrams.datagram()))
+                try Self.check(rig, datagrams.errorsToClient(about: client.udp()))
                 try rig.expect("ACK", client.ack, .sent(segments.inside(client.ack), counter))
                 try rig.expect("datagram", client.udp(), .sent(datagrams.inside(client.udp()), counter))
             }
         }
 
         @Test(arguments: Family.allCases, translating)
-        func `whatever is quoted beyond the ports stays as it is`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `a quoted checksum fits what is quoted with it, and all else stays`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             let rig = try Rig([Self.service(family, mode)])
             let client = Client(family: family)
             let ours = try rig.begin(client)
             _ = try rig.server(client.ack)
             for octets in [8, 20, nil] {
                 let answer = ours.answer([.psh, .ack], payload: String(repeating: "x", count: 300))
-                try check(rig, ours.errorsToServer(about: answer, octets: octets))
+                try Self.check(rig, ours.errorsToServer(about: answer, octets: octets))
                 let question = client.tcp([.psh, .ack], payload: String(repeating: "x", count: 301))
-                try check(rig, ours.errorsToClient(about: question, octets: octets))
+                try Self.check(rig, ours.errorsToClient(about: question, octets: octets))
+            }
+            let datagrams = try rig.begin(client, client.udp())
+            for checksum in [Checksum.computed, .zero] {
+                try Self.check(rig, datagrams.errorsToServer(about: datagrams.datagram(checksum: checksum), octets: nil))
+                try Self.check(rig, datagrams.errorsToClient(about: client.udp(checksum: checksum), octets: nil))
             }
         }
 
@@ -149,7 +163,7 @@ extension DataPlaneKernelTests {
             let ours = try rig.begin(client)
             var answer = ours.answer(.ack)
             answer.ipv4?.options = [UInt8](repeating: 1, count: 40)
-            try check(rig, ours.errorsToServer(about: answer).filter { $0.error.family == .ipv4 })
+            try Self.check(rig, ours.errorsToServer(about: answer).filter { $0.error.family == .ipv4 })
             for relay in ours.errorsToServer(about: answer) {
                 var (error, expected) = (relay.error, relay.expected)
                 error.ipv4?.options = [148, 4, 0, 0]
@@ -164,8 +178,8 @@ extension DataPlaneKernelTests {
             for (number, (_, tags)) in Shape.tags.enumerated() {
                 let client = Client(family: family, number: number)
                 let ours = try rig.begin(client, client.syn.tagged(tags))
-                try check(rig, ours.errorsToServer(about: ours.answer(.ack), tags: tags))
-                try check(rig, ours.errorsToClient(about: client.syn, tags: tags))
+                try Self.check(rig, ours.errorsToServer(about: ours.answer(.ack), tags: tags))
+                try Self.check(rig, ours.errorsToClient(about: client.syn, tags: tags))
             }
         }
 
@@ -177,13 +191,8 @@ extension DataPlaneKernelTests {
             for number in 1...4 {
                 let client = Client(family: family, number: number)
                 let server = try rig.open(client)
-                let answer = Packet(
-                    Link.toBalancer, family.layer(from: family.vip, to: family.client(number)),
-                    .tcp(source: 80, destination: client.port, flags: .ack))
                 for grievance in Grievance.all(family) {
-                    let error = Packet(
-                        Link.toBalancer, family.layer(from: family.router, to: family.vip), grievance.layer,
-                        .quoted(answer, transportOctets: 8))
+                    let error = family.error(grievance, about: client.answer(), to: family.vip)
                     try rig.expect("\(grievance)", error, .sent(error.routed(to: family.server(server)), "forward.error"))
                     let misled = error.sent(to: Link.stranger, from: Link.client)
                     try rig.expect("misled", misled, .passed("pass.other-host"))
@@ -198,13 +207,8 @@ extension DataPlaneKernelTests {
             _ = try rig.server(client.syn)
             let ack = client.ack
             let carried = try rig.expect("ACK", ack, "forward.confirmed") { tunnel.wrapped(ack, as: $0) }
-            let answer = Packet(
-                Link.toBalancer, family.layer(from: family.vip, to: family.client()),
-                .tcp(source: 80, destination: client.port, flags: .ack))
             for grievance in Grievance.all(family) {
-                let error = Packet(
-                    Link.toBalancer, family.layer(from: family.router, to: family.vip), grievance.layer,
-                    .quoted(answer, transportOctets: 8))
+                let error = family.error(grievance, about: client.answer(), to: family.vip)
                 // The port by which routers spread is the flow's.
                 try rig.expect("\(grievance)", error, "forward.error") { _ in tunnel.wrapped(error, as: carried) }
             }
@@ -219,14 +223,9 @@ extension DataPlaneKernelTests {
             let server = try #require(try rig.server(client.syn) ?? nil)
             #expect(server == 1)
             _ = try rig.server(client.ack)
-            func error(quoting packet: Packet, to destination: IPAddress) -> [Packet] {
-                Grievance.all(family).map { grievance in
-                    Packet(
-                        Link.toBalancer, family.layer(from: family.router, to: destination), grievance.layer,
-                        .quoted(packet, transportOctets: 8))
-                }
-            }
-            func answer(from address: IPAddress, _ port: UInt16, to number: Int, _ clientPort: UInt16, udp: Bool = false) -> Packet {
+            func answer(
+                from address: IPAddress, _ port: UInt16, to number: Int, _ clientPort: UInt16, udp: Bool = false
+            ) -> Packet {
                 Packet(
                     Link.toBalancer, family.layer(from: address, to: family.client(number)),
                     udp
@@ -240,9 +239,11 @@ extension DataPlaneKernelTests {
                 // The client's own packet, which it cannot complain of itself.
                 client.ack,
             ] {
-                for packet in error(quoting: other, to: family.vip) { try rig.expect("\(other)", packet, .passed("pass.protocol")) }
-                for packet in error(quoting: other, to: family.bystander) {
-                    try rig.expect("\(other)", packet, .passed("pass.not-vip"))
+                for (destination, counter) in [(family.vip, "pass.protocol"), (family.bystander, "pass.not-vip")] {
+                    for grievance in Grievance.all(family) {
+                        let error = family.error(grievance, about: other, to: destination)
+                        try rig.expect("\(other)", error, .passed(counter))
+                    }
                 }
             }
         }
@@ -284,7 +285,7 @@ extension DataPlaneKernelTests {
             let ours = try rig.begin(Client())
             _ = try rig.server(ours.client.ack)
             let relays = ours.errorsToServer(about: ours.answer(.ack))
-            try check(rig, relays)
+            try Self.check(rig, relays)
             try rig.apply([service.with("s1") { $0.state = .halt }])
             for relay in relays { try rig.expect(relay.what, relay.error, .passed("pass.protocol")) }
         }

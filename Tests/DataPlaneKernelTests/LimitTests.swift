@@ -35,7 +35,8 @@ extension DataPlaneKernelTests {
             let service = Self.service(family, mode: mode, limits: [0], fallback: true, persistence: persistence)
             let rig = try Rig([service])
             let (old, stranded, back) = (
-                Client(family: family, number: 0x101), Client(family: family, number: 0x202), Client(family: family, number: 0x303)
+                Client(family: family, number: 0x101), Client(family: family, number: 0x202),
+                Client(family: family, number: 0x303)
             )
             #expect(try rig.open(old) == 1)
             let drained = service.with("s1") { $0.weight = 0 }
@@ -164,7 +165,10 @@ extension DataPlaneKernelTests {
                 ["10.1.0.1", "10.1.2.128", "10.1.2.255", "10.1.9.8", "10.1.9.10", "11.0.0.1"]
             ),
             (["10.1.2.3/32"], ["0.0.0.0/0"], ["10.1.2.3"], ["10.1.2.2", "10.1.2.4", "192.0.2.1"]),
-            ([], ["2001:db8::/32"], ["2001:db7:ffff::1", "2001:db9::1"], ["2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"]),
+            (
+                [], ["2001:db8::/32"], ["2001:db7:ffff::1", "2001:db9::1"],
+                ["2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"]
+            ),
             (
                 ["2001:db8::/32", "2001:db8:1:1::/64", "2001:db8:1:2::7/128"], ["2001:db8:1::/48", "2001:db8:1:1:8000::/65"],
                 ["2001:db8:2::1", "2001:db8:1:1::1", "2001:db8:1:1:7fff::1", "2001:db8:1:2::7"],
@@ -206,6 +210,10 @@ extension DataPlaneKernelTests {
             #expect(try rig.server(begun.ack) == first, "one that has begun")
             try rig.expect("new", Client(port: 3).syn, .dropped("drop.denied"))
             try rig.expect("new", Client(port: 3, service: 81).syn, .dropped("drop.denied"))
+            // Who may begin nothing has nothing to go on with.
+            for stray in [Client(port: 4).ack, Client(port: 4).tcp([.psh, .ack], payload: "data"), Client(port: 4).tcp(.rst)] {
+                for _ in 0..<2 { try rig.expect("stray", stray, .dropped("drop.denied")) }
+            }
             try rig.apply([open, other])
             #expect(try rig.server(Client(port: 3).syn) != nil)
             try rig.expect("new", Client(port: 3, service: 81).syn, .dropped("drop.denied"))
@@ -214,7 +222,9 @@ extension DataPlaneKernelTests {
         // MARK: How fast
 
         @Test(arguments: Family.allCases, modes)
-        func `a source may begin its burst and no more, and no other is affected`(_ family: Family, _ mode: ForwardingMode) throws {
+        func `a source may begin its burst and no more, and no other is affected`(
+            _ family: Family, _ mode: ForwardingMode
+        ) throws {
             var service = Self.service(family, mode: mode)
             service.clients.rate = 1
             service.clients.burst = 5

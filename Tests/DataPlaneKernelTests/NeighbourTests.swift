@@ -141,6 +141,19 @@ extension DataPlaneKernelTests {
             }
         }
 
+        @Test(arguments: [1000, 5000, 9000])
+        func `the answer to a long solicitation is as short as any, in one buffer or more`(_ length: Int) throws {
+            let rig = try Rig(Self.services)
+            let vip = Family.ipv6.vip
+            let option = NeighbourOption(type: 14, data: [UInt8](repeating: 0xa5, count: 2038))
+            let options = [NeighbourOption](repeating: option, count: length / 2040)
+            for (name, tags) in Shape.tags {
+                let question = Self.solicitation(vip, options: options).tagged(tags).padded(to: length)
+                #expect(question.bytes.count == length)
+                try rig.expect(name, question, .sent(Self.advertisement(vip).tagged(tags), "reply.nd"))
+            }
+        }
+
         @Test func `the checksum is right for many addresses`() throws {
             var random = SeededGenerator(seed: 6)
             for _ in 0..<4 {

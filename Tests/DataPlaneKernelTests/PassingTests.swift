@@ -144,6 +144,30 @@ extension DataPlaneKernelTests {
             }
         }
 
+        @Test func `a packet that is only on its way through a VIP passes`() throws {
+            let rig = try Rig(Self.services)
+            let client = Client(family: .ipv6)
+            try rig.open(client)
+            let next = IPAddress.ip("2001:db8::7")
+            let routes: [[Layer]] = [
+                [.routing(type: 2, segmentsLeft: 1, addresses: [next])],
+                [.routing(type: 0, segmentsLeft: 2, addresses: [next, next])],
+                [.routing(type: 4, segmentsLeft: 1, addresses: [next, next])],
+                [.hopByHop(options: [5, 2, 0, 0]), .routing(type: 253, segmentsLeft: 255, addresses: [])],
+            ]
+            for (name, tags) in Shape.tags {
+                for route in routes {
+                    let shape = Shape(description: name, family: .ipv6, tags: tags, extensions: route)
+                    for packet in [client.syn, client.ack, client.udp()] {
+                        try rig.expect("\(name): \(packet)", shape.apply(to: packet), .passed("pass.protocol"))
+                    }
+                    var bystander = client
+                    bystander.vip = Family.ipv6.bystander
+                    try rig.expect(name, shape.apply(to: bystander.syn), .passed("pass.not-vip"))
+                }
+            }
+        }
+
         @Test(arguments: Family.allCases)
         func `frames for another machine pass, new or of a flow`(_ family: Family) throws {
             let service = VirtualService.sample("web", family, weights: [100])
@@ -241,7 +265,8 @@ extension DataPlaneKernelTests {
                 for _ in 0..<count {
                     var frame = originals[Int.random(in: 0..<originals.count, using: &random)]
                     for _ in 0..<Int.random(in: 1...3, using: &random) {
-                        frame[Int.random(in: 12..<min(frame.count, 100), using: &random)] = UInt8.random(in: 0...255, using: &random)
+                        let place = Int.random(in: 12..<min(frame.count, 100), using: &random)
+                        frame[place] = UInt8.random(in: 0...255, using: &random)
                     }
                     if Bool.random(using: &random) {
                         frame = Array(frame[..<Int.random(in: 14...frame.count, using: &random)])

@@ -30,23 +30,6 @@ private func affinityCall(_ name: String) throws -> @convention(c) (pid_t, Int, 
 }
 
 extension Rig {
-    /// The first packet of a conversation in mode `snat`, of which the server's view is taken from what the data plane made
-    /// of it; all else of the packet is compared.
-    func begin(
-        _ client: Client, _ packet: Packet? = nil, server: Int = 1, port: UInt16? = 8080, counter: String = "forward.new",
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) throws -> Conversation {
-        func view(_ frame: [UInt8]) -> Conversation {
-            let seen = Packet(decoding: frame)
-            return Conversation(
-                client, server: server, port: port, source: seen.ipv4?.source ?? seen.ipv6?.source,
-                sourcePort: seen.tcp?.source ?? seen.udp?.source)
-        }
-        let packet = packet ?? client.syn
-        let frame = try expect("\(client)", packet, counter, sourceLocation: sourceLocation) { view($0).inside(packet) }
-        return view(frame)
-    }
-
     /// Source ports in use by server name.
     func sourcePorts(_ service: String = "web") throws -> [String: Int] {
         try plane.statistics(service: service)[service]?.servers.mapValues(\.sourcePorts) ?? [:]
@@ -85,23 +68,7 @@ extension DataPlaneKernelTests {
                 let client = Client(family: shape.family, number: number)
                 let ours = try rig.begin(client, shape.apply(to: client.syn))
                 #expect(ours.source == shape.family.balancer && SourcePool.standardPorts.contains(ours.sourcePort))
-                func toServer(_ what: String, _ packet: Packet, _ counter: String) throws {
-                    let packet = shape.apply(to: packet)
-                    try rig.expect("\(shape): \(what)", packet, .sent(ours.inside(packet), counter))
-                }
-                func toClient(_ what: String, _ packet: Packet) throws {
-                    let packet = shape.apply(to: packet)
-                    try rig.expect("\(shape): \(what)", packet, .sent(ours.outside(packet), "forward.answer"))
-                }
-                try toClient("SYN and ACK", ours.answer([.syn, .ack]))
-                try toServer("SYN again", client.syn, "forward.new")
-                try toClient("SYN and ACK again", ours.answer([.syn, .ack]))
-                try toServer("ACK", client.ack, "forward.confirmed")
-                try toServer("data", client.tcp([.psh, .ack], payload: "GET / HTTP/1.1"), "forward.flow")
-                try toClient("data", ours.answer([.psh, .ack], payload: "HTTP/1.1 200 OK!"))
-                try toServer("FIN", client.tcp([.fin, .ack]), "forward.flow")
-                try toClient("FIN", ours.answer([.fin, .ack]))
-                try toServer("last ACK", client.ack, "forward.flow")
+                try rig.expect(ours, in: shape)
             }
             #expect(try rig.flowCount == Shape.all.count)
         }
@@ -140,7 +107,7 @@ extension DataPlaneKernelTests {
                 let client = Client(family: family, number: number, port: .random(in: 1...65535, using: &random))
                 func filled(_ packet: Packet) -> Packet {
                     var packet = packet
-                    packet.payload = (0..<Int.random(in: 0...64, using: &random)).map { _ in .random(in: 0...255, using: &random) }
+                    packet.payload = random.octets(0...64)
                     packet.tcp?.sequence = .random(in: 0...UInt32.max, using: &random)
                     return packet.living(.random(in: 2...255, using: &random))
                 }
@@ -202,7 +169,9 @@ extension DataPlaneKernelTests {
         // MARK: When there is none
 
         @Test(arguments: TransportProtocol.allCases)
-        func `without a free port a connection is dropped and counted, and all others go on`(_ transport: TransportProtocol) throws {
+        func `without a free port a connection is dropped and counted, and all others go on`(
+            _ transport: TransportProtocol
+        ) throws {
             let rig = try Rig([Self.service(ports: Self.ports(each: 4))])
             func first(_ client: Client) -> Packet { transport == .tcp ? client.syn : client.udp() }
             func second(_ client: Client) -> Packet { transport == .tcp ? client.ack : client.udp() }
@@ -297,7 +266,7 @@ extension DataPlaneKernelTests {
             #expect(held.values.reduce(0, +) > 100)
             for flow in try rig.flows() { held[flow.server ?? "none", default: 0] += 1 }
             #expect(try rig.sourcePorts() == held)
-            let ports = try rig.flows().compactMap { flow in flow.inside.map { [UInt16($0.destination.low & 0xff), $0.sourcePort] } }
+            let ports = try rig.flows().compactMap(\.inside).map { [UInt16($0.destination.low & 0xff), $0.sourcePort] }
             #expect(Set(ports).count == ports.count)
             _ = try rig.plane.sweep()
             #expect(try rig.sourcePorts() == held)

@@ -167,6 +167,26 @@ extension DataPlaneKernelTests {
             #expect(try rig.spread(FrameStamp(Client()), ports: 101...200) == [2: 50, 7: 50])
         }
 
+        @Test(arguments: [ForwardingMode.nat, .snat])
+        func `translated beginnings at a server that left are counted until they go elsewhere`(_ mode: ForwardingMode) throws {
+            let service = VirtualService.sample(mode: mode, scheduler: .lc, weights: [1, 1])
+            let rig = try Rig([service])
+            let clients = (1...40).map { Client(port: $0) }
+            for client in clients { _ = try rig.server(client.syn) }
+            #expect(try rig.halfOpen() == ["s1": 20, "s2": 20])
+            var replaced = service.without("s1")
+            try rig.apply([replaced])
+            replaced.servers.append(RealServer(name: "s7", address: Family.ipv4.server(7), weight: 1))
+            try rig.apply([replaced])
+            #expect(try rig.halfOpen() == ["s2": 20, "s7": 20], "they are in the table yet")
+            for client in clients { #expect(try rig.server(client.syn) != nil) }
+            #expect(try rig.halfOpen().values.reduce(0, +) == 40)
+            for client in clients { #expect(try rig.server(client.ack) != nil) }
+            #expect(try rig.halfOpen() == ["s2": 0, "s7": 0])
+            #expect(try rig.established().values.reduce(0, +) == 40)
+            #expect(try rig.plane.audit().errors == [])
+        }
+
         @Test func `a service that is gone leaves its ports and address to the kernel`() throws {
             let other = VirtualService.sample("other", ports: "443", weights: [1], firstServer: 11)
             let rig = try Rig([Self.service, other])

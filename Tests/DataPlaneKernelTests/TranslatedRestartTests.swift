@@ -39,7 +39,9 @@ extension DataPlaneKernelTests {
                     let data = ours.client.tcp([.psh, .ack], payload: "data")
                     try rig.expect("flow", data, .sent(ours.inside(data), "forward.flow"))
                 }
-                for ours in begun { try rig.expect("SYN again", ours.client.syn, .sent(ours.inside(ours.client.syn), "forward.new")) }
+                for ours in begun {
+                    try rig.expect("SYN again", ours.client.syn, .sent(ours.inside(ours.client.syn), "forward.new"))
+                }
                 for ours in established + begun {
                     let answer = ours.answer(.ack)
                     try rig.expect("answer", answer, .sent(ours.outside(answer), "forward.answer"))
@@ -144,7 +146,8 @@ extension DataPlaneKernelTests {
                 }
             }
             _ = try rig.server(old.syn)
-            let first = Packet(decoding: try rig.expect("ACK", old.ack, "forward.confirmed") { view(before, old.ack, Packet(decoding: $0)) })
+            let frame = try rig.expect("ACK", old.ack, "forward.confirmed") { view(before, old.ack, Packet(decoding: $0)) }
+            let first = Packet(decoding: frame)
             try rig.apply([service(after)])
             let data = old.tcp([.psh, .ack], payload: "data")
             try rig.expect("flow", data, .sent(view(before, data, first), "forward.flow"))

@@ -1,5 +1,6 @@
 import NetworkTypes
 import PacketKit
+import Testing
 
 /// A conversation through a service of mode `nat` or `snat`, as both of its ends see it. The packets that it expects are built
 /// anew from their layers, so all of their checksums are PacketKit's.
@@ -59,6 +60,47 @@ struct Conversation {
     func outside(_ packet: Packet) -> Packet {
         packet.sent(to: Link.client, from: Link.balancer)
             .translated(vip, client.service, client.family.client(client.number), client.port)
+    }
+}
+
+extension Rig {
+    /// The first packet of a conversation of which the server's view is taken from what the data plane made
+    /// of it; all else of the packet is compared.
+    func begin(
+        _ client: Client, _ packet: Packet? = nil, server: Int = 1, port: UInt16? = 8080, counter: String = "forward.new",
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Conversation {
+        func view(_ frame: [UInt8]) -> Conversation {
+            let seen = Packet(decoding: frame)
+            return Conversation(
+                client, server: server, port: port, source: seen.ipv4?.source ?? seen.ipv6?.source,
+                sourcePort: seen.tcp?.source ?? seen.udp?.source)
+        }
+        let packet = packet ?? client.syn
+        let frame = try expect("\(client)", packet, counter, sourceLocation: sourceLocation) { view($0).inside(packet) }
+        return view(frame)
+    }
+
+    /// All that comes after the first SYN, to the end of the connection; its packets have this shape.
+    func expect(_ ours: Conversation, in shape: Shape) throws {
+        let client = ours.client
+        func toServer(_ what: String, _ packet: Packet, _ counter: String) throws {
+            let packet = shape.apply(to: packet)
+            try expect("\(shape): \(what)", packet, .sent(ours.inside(packet), counter))
+        }
+        func toClient(_ what: String, _ packet: Packet) throws {
+            let packet = shape.apply(to: packet)
+            try expect("\(shape): \(what)", packet, .sent(ours.outside(packet), "forward.answer"))
+        }
+        try toClient("SYN and ACK", ours.answer([.syn, .ack]))
+        try toServer("SYN again", client.syn, "forward.new")
+        try toClient("SYN and ACK again", ours.answer([.syn, .ack]))
+        try toServer("ACK", client.ack, "forward.confirmed")
+        try toServer("data", client.tcp([.psh, .ack], payload: "GET / HTTP/1.1"), "forward.flow")
+        try toClient("data", ours.answer([.psh, .ack], payload: "HTTP/1.1 200 OK!"))
+        try toServer("FIN", client.tcp([.fin, .ack]), "forward.flow")
+        try toClient("FIN", ours.answer([.fin, .ack]))
+        try toServer("last ACK", client.ack, "forward.flow")
     }
 }
 

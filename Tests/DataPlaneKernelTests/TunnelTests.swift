@@ -44,7 +44,8 @@ struct Tunnel: CustomStringConvertible, Hashable {
             ? [.ipv4(source: source, destination: destination, dontFragment: true, tos: service)]
             : [.ipv6(source: source, destination: destination, trafficClass: service)]
         if encapsulation == .gue {
-            outer.append(.udp(source: Self.port(of: frame, at: Self.start(network) + overhead - 8), destination: 6080, checksum: .zero))
+            let source = Self.port(of: frame, at: Self.start(network) + overhead - 8)
+            outer.append(.udp(source: source, destination: 6080, checksum: .zero))
         }
         return Packet(layers: inner.layers[..<network] + outer + inner.layers[network...])
     }
@@ -145,7 +146,9 @@ extension DataPlaneKernelTests {
                     func segment(_ length: Int) -> Packet {
                         client.tcp([.psh, .ack], payload: String(repeating: "x", count: length - header)).tagged(tags)
                     }
-                    for (counter, length) in [("forward.stray", limit), ("forward.confirmed", limit - 1), ("forward.flow", limit)] {
+                    for (counter, length) in [
+                        ("forward.stray", limit), ("forward.confirmed", limit - 1), ("forward.flow", limit),
+                    ] {
                         let fitting = segment(length)
                         for length in [limit + 1, limit + 2, limit + 3, 2 * limit] {
                             let long = segment(length)

@@ -32,5 +32,16 @@ extension DataPlaneKernelTests {
             let expected = Self.untagged.routed(to: Family.ipv4.server(1))
             try rig.expect("untagged", Self.untagged, .redirected(expected, "forward.new"))
         }
+
+        @Test func `of a server that nobody knows the way to, no VLAN is the wrong one`() throws {
+            let services = [VirtualService.sample("web", weights: [1])]
+            let rig = try Rig(services)
+            try rig.apply(services) { _ in nil }
+            for tags in [[], [Layer.vlan(100)], [.vlan(100), .vlan(7)]] {
+                for packet in [Self.untagged, Client().ack] {
+                    try rig.expect("\(tags.count) tags", packet.tagged(tags), .dropped("drop.no-neighbour"))
+                }
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define RIPTIDE_LAYOUT 2u
+#define RIPTIDE_LAYOUT 3u
 
 /* Longest name of a service or a real server, with its final zero. */
 #define RIPTIDE_NAME_SIZE 48u
@@ -33,6 +33,9 @@
 
 /* Flows that one bucket holds. */
 #define RIPTIDE_WAYS 8u
+
+/* The number of buckets for flows is a multiple of this. */
+#define RIPTIDE_BUCKET_GROUP 32u
 
 /* What a cell of a bucket holds instead of a name, which is never one of these. */
 #define RIPTIDE_CELL_FREE 0ULL
@@ -139,17 +142,25 @@ struct half_open {
 
 /* --- services ----------------------------------------------------------------------------------------------------------- */
 
-struct vip_key {
-	__u8 address[16];
-};
-
-/* An address that is answered for, and where its ports lie in `port_ranges`: ascending, disjoint, one run a protocol. */
+/*
+ * An address that is answered for, and where its ports lie in `port_ranges`: ascending, disjoint, one run a protocol. It stands
+ * at riptide_vip_place(), or within RIPTIDE_VIP_TRIES places behind, with none between that was always free.
+ */
 struct vip {
+	__u64 address[2]; /* in network order; zero: free; all ones: it was removed from here */
 	__u32 tcp_first;
 	__u32 tcp_count;
 	__u32 udp_first;
 	__u32 udp_count;
 };
+
+#define RIPTIDE_VIP_PLACES 16384u
+#define RIPTIDE_VIP_TRIES 64u
+
+static inline __u32 riptide_vip_place(__u64 first, __u64 second)
+{
+	return (__u32)(((first + second * 0x9e3779b97f4a7c15ULL) * 0xd6e8feb86659fd93ULL) >> 50);
+}
 
 struct port_range {
 	__u16 first; /* host order */
@@ -175,6 +186,11 @@ enum riptide_encapsulation {
 #define RIPTIDE_SERVICE_RESETS_ORPHANS 1u /* TCP whose real server is gone is answered by a reset */
 #define RIPTIDE_SERVICE_HAS_RULES 2u      /* clients are looked up in `client_rules` */
 #define RIPTIDE_SERVICE_DENIES 4u         /* clients without a rule are denied */
+#define RIPTIDE_SERVICE_IS_SOURCE 8u      /* snat speaks from its address: packets to its ports may be answers */
+/* What follows from other members, in one place for the packets that ask all of it. */
+#define RIPTIDE_SERVICE_PERSISTENT 16u
+#define RIPTIDE_SERVICE_RESTRICTED 32u /* there are rules for clients, or a rate */
+#define RIPTIDE_SERVICE_TRANSLATES 64u /* mode nat or snat */
 
 enum riptide_scheduler {
 	RIPTIDE_SCHEDULER_WLC = 1,
@@ -269,14 +285,32 @@ struct real_server {
 	__u8 reserved[8];      /* zero */
 };
 
+#define RIPTIDE_COST_OF_ONE 0x80000000u
+
 /* Atomics that the data plane keeps, and that the daemon corrects by what a sweep counts. */
 struct server_load {
-	__u64 established; /* flows that are open */
-	__u64 half_open;   /* connections that have sent one packet */
+	/* One word, which riptide_add_connections() changes. */
+	__s32 established; /* flows that are open */
+	__s32 half_open;   /* connections that have sent one packet */
 	__u64 source_ports; /* that snat has given away */
 	__u32 path_mtu;    /* of a tunnel, as a router on the way told; 0: none did */
-	__u32 weight;      /* as in struct real_server: what a scheduler compares lies together. Written by the daemon */
+	__u32 cost;        /* of a connection: RIPTIDE_COST_OF_ONE by the weight, rounded up. Written by the daemon */
+	__u64 reserved;    /* zero */
 };
+
+/* A connection that is confirmed goes from the one to the other at once. */
+static inline void riptide_add_connections(struct server_load *load, __s32 established, __s32 half_open)
+{
+	__sync_fetch_and_add((__s64 *)load, ((__s64)half_open << 32) + established);
+}
+
+/* How many there are. (While `established` is below zero for a moment, `half_open` is one too low.) */
+static inline __s64 riptide_connections(const struct server_load *load)
+{
+	__s64 word = *(const volatile __s64 *)load;
+
+	return (__s64)(__s32)word + (word >> 32);
+}
 
 struct server_traffic {
 	__u64 packets;
@@ -383,7 +417,7 @@ _Static_assert(sizeof(struct translation) == 64, "translation");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 88, "fragment");
 _Static_assert(sizeof(struct half_open) == 8, "half_open");
-_Static_assert(sizeof(struct vip) == 16, "vip");
+_Static_assert(sizeof(struct vip) == 32, "vip");
 _Static_assert(sizeof(struct port_range) == 8, "port_range");
 _Static_assert(sizeof(struct service) == 128, "service");
 _Static_assert(sizeof(struct source_pool) == 136, "source_pool");

@@ -60,10 +60,4 @@ struct riptide_counter_description {
 #ifndef __bpf__
 /* The description of a counter; a null pointer beyond the last. */
 const struct riptide_counter_description *riptide_counter_description(__u32 number);
-
-/* Adds to a number that the data plane changes at the same time. */
-static inline void riptide_atomic_add(__u64 *number, __s64 amount)
-{
-	__atomic_fetch_add(number, (__u64)amount, __ATOMIC_RELAXED);
-}
 #endif

@@ -4,7 +4,7 @@
 # How often IPVS must need what Riptide needs, at least. A new connection is its SYN and the ACK that follows.
 {
 	"dr established": 5, "nat established": 4.5, "tunnel established": 4.5,
-	"dr new": 3.5, "nat new": 3.5, "tunnel new": 3.5
+	"dr new": 3.5
 } as $limits
 | [inputs | split(" ")] as $lines
 | def median: sort | .[length / 2 | floor];
