@@ -17,10 +17,12 @@ const volatile struct settings settings SEC(".rodata.settings");
 
 /*
  * Flows in being, and where they are found. Written by the data plane; read by it and by the daemon. When both buckets of a
- * new flow are full, it takes the place of the one in them that was longest without a packet. Size: datapath.flows.
+ * new flow are full, it takes the place of the one in them that was longest without a packet. Size: datapath.flows. (Nobody maps
+ * their memory: the flag makes the kernel align it, so that a bucket is two cache lines and a group of buckets one page.)
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct flow);
@@ -28,6 +30,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 128);
 	__type(key, __u32);
 	__type(value, struct flow_bucket);
@@ -36,6 +39,7 @@ struct {
 /* How flows are translated, each at its flow's place. As large as `flows` where a service has mode nat or snat, else empty. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct translation);

@@ -11,6 +11,20 @@ static __always_inline struct vip *vip_at(__u32 place)
 	return bpf_map_lookup_elem(&vips, &place);
 }
 
+static __always_inline int is_free_place(const struct vip *vip)
+{
+	const __u64 *words = (const __u64 *)vip->address;
+
+	return !(words[0] | words[1]);
+}
+
+static __always_inline int is_vip(const struct vip *vip, __u64 first, __u64 second)
+{
+	const __u64 *words = (const __u64 *)vip->address;
+
+	return words[0] == first && words[1] == second;
+}
+
 /* The place of a VIP that is not at the first; NO_VIP if there is none. A global function: the verifier walks its loop once. */
 __noinline __u32 find_vip_behind(__u64 first, __u64 second)
 {
@@ -20,9 +34,9 @@ __noinline __u32 find_vip_behind(__u64 first, __u64 second)
 		__u32 there = (place + i) % RIPTIDE_VIP_PLACES;
 		struct vip *vip = vip_at(there);
 
-		if (!vip || !(vip->address[0] | vip->address[1]))
+		if (!vip || is_free_place(vip))
 			break;
-		if (vip->address[0] == first && vip->address[1] == second)
+		if (is_vip(vip, first, second))
 			return there;
 	}
 	return NO_VIP;
@@ -35,9 +49,9 @@ static __always_inline struct vip *find_vip(const __u8 *address)
 	struct vip *vip = vip_at(riptide_vip_place(words[0], words[1]));
 
 	/* What a free place holds, and a removed one, is nobody's address. */
-	if (!vip || !(vip->address[0] | vip->address[1]) || words[0] == ~0ULL)
+	if (!vip || is_free_place(vip) || words[0] == ~0ULL)
 		return NULL;
-	if (vip->address[0] == words[0] && vip->address[1] == words[1])
+	if (is_vip(vip, words[0], words[1]))
 		return vip;
 	return vip_at(find_vip_behind(words[0], words[1]));
 }

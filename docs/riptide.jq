@@ -12,11 +12,8 @@ def address:
   else [range(0; 16; 2) as $i | ((.[$i] | hex) + (.[$i + 1] | hex)) | sub("^0{1,3}"; "")] | join(":")
   end;
 
-# The address of an element of `vips`, of which the first sixteen octets are one, taken from the octets themselves: jq 1.6 rounds
-# the two words that bpftool makes of them. Of a free place and of a removed one: nothing.
-def digit: . as $digit | "0123456789abcdef" | index($digit);
-def octet: ascii_downcase | (.[2:3] | digit) * 16 + (.[3:4] | digit);
-def vip_address: .value[0:16] | map(octet) | select(all(. == 0) or all(. == 255) | not) | address;
+# Of an element of `vips`: its address. Of a free place, and of one from which a VIP was removed, nothing comes.
+def vip_address: .address | select(all(. == 0) or all(. == 255) | not) | address;
 
 # Six octets.
 def mac: map(hex) | join(":");
@@ -29,3 +26,8 @@ def flow_state: ["", "established", "closing", "udp", "beginning"][.];
 def mode: ["", "dr", "nat", "snat", "tunnel"][.];
 def server_state: ["", "online", "drain", "halt"][.];
 def scheduler: ["", "wlc", "lc", "wrr", "rr", "sh", "maglev"][.];
+
+# What a service's flags say, by the names of RIPTIDE_SERVICE_ in riptide_abi.h.
+def service_flags: . as $flags
+  | ["resets-orphans", "has-rules", "denies", "is-source", "persistent", "restricted", "translates"]
+  | [to_entries[] | select($flags / pow(2; .key) % 2 | floor == 1) | .value] | join(",");

@@ -90,7 +90,7 @@ struct ServiceTables {
         portRuns.settle()
         var writes = MapWrites()
         var (wantedServices, wantedServers) = (Set<UInt32>(), Set<UInt32>())
-        let sources = Set(services.lazy.filter { $0.mode == .snat }.flatMap(\.source.addresses))
+        let sources = Self.sources(of: services, nextHop: nextHop)
         for service in services where service.mode != .proxy {
             guard let number = identities.number(service: service.name, capacity: maps.services.count) else {
                 throw DataPlaneError(
@@ -114,6 +114,18 @@ struct ServiceTables {
         try removeServices(except: wantedServices, from: maps, &writes)
         removeServers(except: wantedServers, from: maps, &writes)
         return writes
+    }
+
+    /// What snat speaks from: the addresses of pools, and this machine's own towards the servers of services without one.
+    private static func sources(of services: [VirtualService], nextHop: (IPAddress) -> NextHop?) -> Set<IPAddress> {
+        var sources: Set<IPAddress> = []
+        for service in services where service.mode == .snat {
+            sources.formUnion(service.source.addresses)
+            guard service.source.addresses.isEmpty else { continue }
+            let servers = service.servers.map(\.address) + (service.fallback.map { [$0.address] } ?? [])
+            sources.formUnion(servers.compactMap { nextHop($0)?.source })
+        }
+        return sources
     }
 
     private mutating func apply(
@@ -402,11 +414,24 @@ struct ServiceTables {
             let hop = nextHop(address)
             for number in numbers {
                 var entry = maps.realServers[Int(number)]
-                entry.set(hop, mode: modes[entry.service] ?? .dr)
+                let mode = modes[entry.service] ?? .dr
+                if mode == .snat, let own = hop?.source, own != IPAddress(entry.source) {
+                    expectAnswers(at: own, in: maps, &writes)
+                }
+                entry.set(hop, mode: mode)
                 if maps.realServers.store(entry, at: Int(number)) { writes.count("real_servers") }
             }
         }
         return writes
+    }
+
+    /// snat speaks from the address from now on: services that have it know this before its first packet.
+    private func expectAnswers(at address: IPAddress, in maps: LoadedObject, _ writes: inout MapWrites) {
+        for number in identities.services.values {
+            guard var entry = maps.services.service(number), IPAddress(entry.address) == address else { continue }
+            entry.flags |= UInt8(RIPTIDE_SERVICE_IS_SOURCE)
+            if maps.services.store(entry, at: Int(number)) { writes.count("services") }
+        }
     }
 
     // MARK: Runs

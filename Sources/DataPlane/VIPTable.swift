@@ -11,10 +11,10 @@ extension MappedArray<vip> {
     func set(_ entry: vip, of address: IPAddress) throws {
         let (found, free) = search(for: address)
         guard let place = found ?? free else {
-            throw DataPlaneError("add the address \(address)", detail: "there are too many addresses of services: \(count / 2) are sure to fit")
+            throw DataPlaneError("add the address \(address)", detail: "the table of addresses is full where it would stand; \(count / 2) addresses usually fit")
         }
         var entry = entry
-        entry.address = address.abiWords
+        entry.address = address.abi
         _ = store(entry, at: place)
     }
 
@@ -22,7 +22,7 @@ extension MappedArray<vip> {
         guard let place = search(for: address).found else { return }
         var gone = DataPlaneABI.vip()
         // A search for others must go on past this place, unless it would end at the next.
-        if !self[(place + 1) % count].isFree { gone.address = (.max, .max) }
+        if !self[(place + 1) % count].isFree { gone.address = DataPlaneABI.vip.removed }
         _ = store(gone, at: place)
     }
 
@@ -41,7 +41,7 @@ extension MappedArray<vip> {
         for step in 0..<Int(RIPTIDE_VIP_TRIES) {
             let place = (first + step) % count
             let entry = self[place]
-            if entry.address == words { return (place, nil) }
+            if entry.words == words { return (place, nil) }
             if entry.isFree { return (nil, free ?? place) }
             if entry.isRemoved, free == nil { free = place }
         }
@@ -50,14 +50,12 @@ extension MappedArray<vip> {
 }
 
 extension vip {
-    fileprivate var isFree: Bool { address == (0, 0) }
-    fileprivate var isRemoved: Bool { address == (.max, .max) }
+    fileprivate var words: (UInt64, UInt64) { unsafeBitCast(address, to: (UInt64, UInt64).self) }
+    fileprivate var isFree: Bool { words == (0, 0) }
+    fileprivate var isRemoved: Bool { words == (.max, .max) }
+    fileprivate static let removed = unsafeBitCast((UInt64.max, UInt64.max), to: Octets16.self)
 }
 
 extension IPAddress {
     fileprivate var abiWords: (UInt64, UInt64) { (high.bigEndian, low.bigEndian) }
-
-    fileprivate init(_ words: (UInt64, UInt64)) {
-        self.init(high: UInt64(bigEndian: words.0), low: UInt64(bigEndian: words.1))
-    }
 }

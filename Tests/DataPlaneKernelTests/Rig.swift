@@ -61,14 +61,17 @@ final class Rig {
     /// Small tables, so that a rig costs little.
     static let small = DataPathSettings(flows: 16384, persistence: 16384)
 
-    init(_ services: [VirtualService], settings: DataPathSettings = Rig.small) throws {
+    init(
+        _ services: [VirtualService], settings: DataPathSettings = Rig.small,
+        nextHop: (IPAddress) -> NextHop? = Link.nextHop
+    ) throws {
         fileSystem = try PrivateBPFFileSystem()
         self.settings = settings
         plane = try DataPlane(
             pins: PinDirectory(root: "\(fileSystem.path)/riptide"), settings: settings, services: services)
         try plane.setInterface(1, mac: Link.balancer)
         plane.setActive(true)
-        try apply(services)
+        try apply(services, nextHop: nextHop)
     }
 
     deinit { plane.removePins() }

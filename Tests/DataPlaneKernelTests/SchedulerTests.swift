@@ -125,6 +125,44 @@ extension DataPlaneKernelTests {
             #expect(shares == (scheduler == .lc ? ["s1": 200, "s2": 200] : ["s1": 100, "s2": 300]))
         }
 
+        @Test(arguments: [[1, 2, 3], [100, 200, 300], [10_922, 21_844, 32_766]])
+        func `wlc gives open connections in exact shares by weight`(_ weights: [Int]) throws {
+            let rig = try Rig([.sample(scheduler: .wlc, weights: weights)])
+            for port: UInt16 in 1...600 { try rig.open(Client(port: port)) }
+            #expect(try rig.established() == ["s1": 100, "s2": 200, "s3": 300])
+        }
+
+        /// The list of members ends in the midst of an element of its table, mostly.
+        @Test(arguments: [Scheduler.lc, .wlc], [1, 2, 3, 4, 5, 15, 16])
+        func `however many servers there are, each gets the same`(_ scheduler: Scheduler, _ count: Int) throws {
+            let rig = try Rig([.sample(scheduler: scheduler, weights: [Int](repeating: 100, count: count))])
+            for port in 1...40 * count { try rig.open(Client(port: UInt16(port))) }
+            #expect(try rig.established() == Dictionary(uniqueKeysWithValues: (1...count).map { ("s\($0)", 40) }))
+        }
+
+        @Test(arguments: [Scheduler.lc, .wlc])
+        func `servers that leave the list of members get nothing more, and those that stay the same each`(
+            _ scheduler: Scheduler
+        ) throws {
+            var service = VirtualService.sample(scheduler: scheduler, weights: [Int](repeating: 100, count: 5))
+            let rig = try Rig([service])
+            var port: UInt16 = 0
+            for leaving in [5, 1, 4, 2] {
+                service = service.with("s\(leaving)") { $0.state = .drain }
+                try rig.apply([service])
+                let before = try rig.established()
+                let staying = service.servers.filter { $0.state == .online }.map(\.name)
+                for _ in 0..<20 * staying.count {
+                    port += 1
+                    try rig.open(Client(port: port))
+                }
+                let after = try rig.established()
+                let rises = after.filter { $0.value != before[$0.key] }
+                #expect(Set(rises.keys) == Set(staying))
+                #expect(Set(rises.values).count == 1, "\(rises)")
+            }
+        }
+
         @Test(arguments: [TCPFlags.fin, .rst])
         func `a server whose connections close gets the next ones`(_ flag: TCPFlags) throws {
             let rig = try Rig([.sample(scheduler: .lc, weights: [1, 1, 1])])
@@ -144,6 +182,19 @@ extension DataPlaneKernelTests {
             let rig = try Rig([.sample(scheduler: .lc, weights: [1, 1])])
             #expect(try rig.spread(FrameStamp(Client()), ports: 1...100) == [1: 50, 2: 50])
             #expect(try rig.halfOpen() == ["s1": 50, "s2": 50])
+        }
+
+        @Test(arguments: [1, 2, 3, 5])
+        func `idle servers share a burst evenly by lc, too`(_ count: Int) throws {
+            let rig = try Rig([.sample(scheduler: .lc, weights: [Int](repeating: 9, count: count))])
+            var shares: [Int: Int] = [:]
+            for port in 1...500 * count {
+                let client = Client(port: UInt16(port))
+                shares[try rig.open(client), default: 0] += 1
+                _ = try rig.server(client.tcp([.fin, .ack]))
+            }
+            // 20 is the standard deviation with five servers.
+            #expect(shares.count == count && shares.values.allSatisfy { abs($0 - 500) < 90 }, "\(shares)")
         }
 
         @Test func `idle servers share a burst evenly`() throws {

@@ -147,7 +147,7 @@ struct half_open {
  * at riptide_vip_place(), or within RIPTIDE_VIP_TRIES places behind, with none between that was always free.
  */
 struct vip {
-	__u64 address[2]; /* in network order; zero: free; all ones: it was removed from here */
+	__u8 address[16]; /* zero: free; all ones: it was removed from here */
 	__u32 tcp_first;
 	__u32 tcp_count;
 	__u32 udp_first;
@@ -304,12 +304,13 @@ static inline void riptide_add_connections(struct server_load *load, __s32 estab
 	__sync_fetch_and_add((__s64 *)load, ((__s64)half_open << 32) + established);
 }
 
-/* How many there are. (While `established` is below zero for a moment, `half_open` is one too low.) */
+/* How many there are. (While `established` is below zero for a moment, it has borrowed one of `half_open`.) */
 static inline __s64 riptide_connections(const struct server_load *load)
 {
 	__s64 word = *(const volatile __s64 *)load;
+	__s64 established = (__s32)word;
 
-	return (__s64)(__s32)word + (word >> 32);
+	return established + ((word - established) >> 32);
 }
 
 struct server_traffic {

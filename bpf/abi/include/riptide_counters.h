@@ -33,11 +33,11 @@
 	X(DROP_MALFORMED, "drop.malformed", 0, "for a VIP, but its headers are cut short or contradict themselves")        \
 	X(DROP_FRAGMENT, "drop.fragment", 0, "a fragment for a VIP whose first fragment has not come")                     \
 	X(DROP_NO_SERVER, "drop.no-server", 0, "no real server takes connections, and the packet cannot be answered")      \
-	X(DROP_SERVER_GONE, "drop.server-gone", 0, "of a TCP flow whose real server was removed or halted")                \
-	X(DROP_EXPIRED, "drop.expired", 0, "of a real server, and its time to live ran out here")                          \
-	X(DROP_TOO_BIG, "drop.too-big", 0, "a later fragment that is too long for the tunnel: the sender is told by the first") \
+	X(DROP_SERVER_GONE, "drop.server-gone", 0, "of a TCP flow whose real server was removed, halted or is down")        \
+	X(DROP_EXPIRED, "drop.expired", 0, "its time to live ran out here, and nobody may be told")                       \
+	X(DROP_TOO_BIG, "drop.too-big", 0, "too long for the tunnel, and nobody may be told") \
 	X(DROP_NO_PORT, "drop.no-port", 0, "snat has no free source port for a new connection")                            \
-	X(DROP_DENIED, "drop.denied", 1, "a new connection of a client that the service does not allow")                   \
+	X(DROP_DENIED, "drop.denied", 1, "of a client that the service does not allow, and of no flow")                    \
 	X(DROP_RATE, "drop.rate", 1, "a new connection of a source that begins too many")                                  \
 	X(DROP_NO_NEIGHBOUR, "drop.no-neighbour", 0, "the real server's MAC address is not known (yet)")                   \
 	X(DROP_VLAN, "drop.vlan", 0, "the real server is in another VLAN than the packet: tags are not changed")            \

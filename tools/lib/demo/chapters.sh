@@ -86,8 +86,9 @@ show_tables() {
 	run_riptide 8 flows --service media --client "$(lab_address client1)"
 	run_riptide 30 counters
 	flows=$(pinned_map flows)
-	prompt balancer "bpftool -j map dump pinned $flows | jq '.[0].formatted'"
-	bpftool -j map dump pinned "$flows" >"$lab_folder/flows.json" 2>"$lab_folder/bpftool.log" || echo '[]' >"$lab_folder/flows.json"
+	prompt balancer "bpftool -j map dump pinned $flows | jq 'first(.[].formatted | select(.value.state > 0))'"
+	bpftool -j map dump pinned "$flows" 2>"$lab_folder/bpftool.log" |
+		jq '[.[] | select(.formatted.value.state > 0)]' >"$lab_folder/flows.json" || echo '[]' >"$lab_folder/flows.json"
 	jq -r '.[0].formatted // {} | to_entries[] | "\(.key)  \(.value | tojson)"' "$lab_folder/flows.json" |
 		sed 's/"//g; s/,\([a-z]\)/, \1/g' | fold -s -w 110 | indent
 	expect "the flow table holds $(jq length "$lab_folder/flows.json") flows, and bpftool names their fields" flow_fields_are_named

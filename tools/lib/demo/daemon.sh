@@ -12,6 +12,7 @@ write_configuration() {
 			interfaces:
 			  - name: eth0
 			    xdp: auto
+			datapath: { flows: 4096 }
 			services:
 		END
 		service_configuration web "$web_vip" 80 tcp wrr off lab_address "${web_weights[@]}"
