@@ -25,8 +25,8 @@ enum region {
 
 /*
  * The upper half of the name gives the place: in the lower one, clients and VIPs that differ in an address's last octet alone
- * differ little. The second choice is one of the RIPTIDE_BUCKET_GROUP buckets around the first, which are a page of memory: whoever finds
- * nothing has looked at both, and pays for one.
+ * differ little. The second choice is one of the RIPTIDE_BUCKET_GROUP buckets around the first, which are a page of memory:
+ * whoever finds nothing has looked at both, and pays for one.
  */
 static __always_inline __u32 bucket_of(__u64 name, int choice, enum region region)
 {
